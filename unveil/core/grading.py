@@ -86,6 +86,8 @@ class Case:
     text: str
     names: Sequence[str]
     cut: bool = False
+    options: Sequence[float] = ()
+    """The log-probabilities of the answers to choose from, where they are known."""
 
     @property
     def exhaustive(self) -> bool:
@@ -320,7 +322,7 @@ def _own(case: Case) -> Outcome:
 
 
 def _choice(case: Case) -> Outcome:
-    """The option that was chosen against the true one."""
+    """The option that was chosen against the true one, and the likeliest; a guess among equally likely ones."""
     true = read_choice(case.dialogue.answer, case.dialogue.choices)
     if true is None:
         raise ScoreError(
@@ -328,7 +330,11 @@ def _choice(case: Case) -> Outcome:
             f"{len(case.dialogue.choices)} choices; make the dialogues again"
         )
     right = case.parsed.choice == true
-    return case.result(right, {"choice": (right, 1)})
+    sums: dict[str, tuple[float, float]] = {"choice": (right, 1)}
+    if case.options:
+        likeliest = [i for i, logp in enumerate(case.options) if logp == max(case.options)]
+        sums["choice_likelihood"] = ((true in likeliest) / len(likeliest), 1)
+    return case.result(right, sums)
 
 
 _OUTCOMES: dict[Kind, Callable[[Case], Outcome]] = {
@@ -343,14 +349,22 @@ _OUTCOMES: dict[Kind, Callable[[Case], Outcome]] = {
 }
 
 
-def grade(dialogue: Dialogue, record: Record, text: str, view: View, names: Sequence[str], cut: bool = False) -> Case:
+def grade(
+    dialogue: Dialogue,
+    record: Record,
+    text: str,
+    view: View,
+    names: Sequence[str],
+    cut: bool = False,
+    options: Sequence[float] = (),
+) -> Case:
     """An answer beside the truth: the one place where answers are read.
 
     ``view`` is the picture that its boxes refer to, ``names`` the vocabulary of the data set; ``cut`` tells that it hit
-    the length limit.
+    the length limit, ``options`` how likely the answers to choose from were.
     """
     parsed = parse(dialogue.kind, text, view, names, dialogue.target, dialogue.choices)
-    return Case(dialogue, record, parsed, text, names, cut)
+    return Case(dialogue, record, parsed, text, names, cut, options)
 
 
 def score(outcome: Outcome) -> float | None:

@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "the place for a phrase": ("grounding_iou", "grounding_iou50"),
     "the name for a place": ("recognition", "recognition_refusal"),
     "closed questions": ("closed",),
-    "multiple choice": ("choice",),
+    "multiple choice": ("choice", "choice_likelihood"),
     "open questions": ("open_f1", "open_recall", "exact"),
     "readable answers": ("parse_failures",),
 }
@@ -191,7 +191,7 @@ def changes(scores: Mapping[str, Any]) -> dict[str, Any]:
         apart = {pair: values for pair, values in apart.items() if pair in told}
     constant = scores.get("baselines", {}).get("majority", {}).get("metrics", {})
     if guess := scores.get("baselines", {}).get("chance"):
-        constant = constant | {"choice": {"value": guess["choice"]}}
+        constant = constant | {key: {"value": guess["choice"]} for key in ("choice", "choice_likelihood")}
     rows = [_row(key, metrics, apart, constant) for key in order]
     measured = [row for row in rows if row["measured"]]
     return {

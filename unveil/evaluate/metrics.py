@@ -134,6 +134,7 @@ METRICS: dict[str, tuple[str, ...]] = {
     # questions that came with the images; "exact" over closed and open ones
     "closed": ("closed",),
     "choice": ("choice",),
+    "choice_likelihood": ("choice_likelihood",),  # the likeliest option, where these are known
     "open_recall": ("open_recall",),
     "open_f1": ("open_f1",),
     "exact": ("exact",),

@@ -47,6 +47,7 @@ MEASURES = {
     "recognition_refusal": Measure(ASKED, "Refusal of a place", "“What is in this region?”, when nothing is."),
     "closed": Measure(OWN, "Closed questions", "Questions with a few possible answers, such as yes and no."),
     "choice": Measure(OWN, "Multiple choice", "Questions with options to choose from; the mark is a guess."),
+    "choice_likelihood": Measure(OWN, "Multiple choice (likeliest)", "The option that the model holds most likely."),
     "open_recall": Measure(OWN, "Open questions (recall)", "Words of the true answer that the answer holds."),
     "open_f1": Measure(OWN, "Open questions (F1)", "Words that both answers share, surplus words counted against it."),
     "exact": Measure(OWN, "Exact answers", "Closed and open questions answered word for word."),

@@ -18,10 +18,11 @@ SHOWN = {
     "detection": "detection",
     "grounding_iou": "place for a phrase",
     "choice": "multiple choice",
+    "choice_likelihood": "likeliest option",
     "question_accuracy": "all questions",
     "parse_failures": "unparsable",
 }
-IF_ASKED = ("grounding_iou", "choice")
+IF_ASKED = ("grounding_iou", "choice", "choice_likelihood")
 
 
 def show_scores(scores: dict[str, Any]) -> None:
