@@ -28,7 +28,7 @@ def scores(box_format: str, kind: Kind, text: str, sure: dict[str, float]) -> li
     parsed = parse(kind, text, view, NAMES, "nodule" if kind == "localisation" else None)
     names = [name for name, box in parsed.findings if box]
     found = confidences(text, parsed, [(end, logp) for end, logp in tokens(text, sure)])
-    return [(name, one and round(one.score, 6)) for name, one in zip(names, found, strict=True)]
+    return [(name, round(one.score, 6) if one else None) for name, one in zip(names, found, strict=True)]
 
 
 def spaced(sure: dict[str, float]) -> dict[str, float]:
@@ -37,7 +37,7 @@ def spaced(sure: dict[str, float]) -> dict[str, float]:
 
 
 #: Of the nodule's numbers, of the cyst's, of their names.
-SURE = spaced({n: 0.8 for n in ("10", "11", "20", "21")} | {n: 0.4 for n in ("50", "51", "60", "61")})
+SURE = spaced(dict.fromkeys(("10", "11", "20", "21"), 0.8) | dict.fromkeys(("50", "51", "60", "61"), 0.4))
 SURE |= spaced({"nodule": 0.5, "cyst": 0.25})
 TWO = [("nodule", 0.4), ("cyst", 0.1)]  # 0.8 * 0.5 and 0.4 * 0.25
 
