@@ -135,22 +135,25 @@ class Detections:
         np.maximum.at(out["giou"], at_G, generalised(p_G4, t_G4))
         return out
 
+    @cached_property
     def matched(self) -> tuple[Ints, Floats, Bools]:
         """The one-to-one pairs of all answers that maximise the summed IoU (``geometry.match``): the answer, the IoU,
         and whether the names are the same."""
         pairs = self.pairs
-        answer_P = self.answer_D[pairs.box_P]
-        both = [np.bincount(of, minlength=len(self.answers)) for of in (self.answer_D, self.answer_G)]
-        single_U = np.minimum(*both) == 1  # the best of its pairs is all there is to find
-        touch_P = np.flatnonzero(single_U[answer_P] & (pairs.iou_P > 0))
-        worth_P = pairs.iou_P[touch_P] + 1e-6 * pairs.agree_P[touch_P]
-        order_P = touch_P[np.lexsort((worth_P, answer_P[touch_P]))]
-        last_P = order_P[np.append(np.diff(answer_P[order_P]) > 0, True)] if len(order_P) else order_P
-        rows = list(zip(answer_P[last_P], pairs.iou_P[last_P], pairs.agree_P[last_P], strict=True))
-        for u in np.flatnonzero(np.minimum(*both) > 1).tolist():
-            rows += _matched(u, self.answers[u])
-        columns = list(zip(*rows, strict=True)) or [(), (), ()]
-        return np.array(columns[0], int), np.array(columns[1], float), np.array(columns[2], bool)
+        touch_P = np.flatnonzero(pairs.iou_P > 0)
+        of_P, box_P, true_P = self.answer_D[pairs.box_P[touch_P]], pairs.box_P[touch_P], pairs.true_P[touch_P]
+        again_P = (np.bincount(box_P)[box_P] > 1) | (np.bincount(true_P)[true_P] > 1) if len(box_P) else of_P > 0
+        choice_U = np.zeros(len(self.answers), bool)  # whether there is a choice: else all that touch are pairs
+        choice_U[of_P[again_P]] = True
+        sure = ~choice_U[of_P]
+        own_P = touch_P[sure]
+        rows = [row for u in np.flatnonzero(choice_U).tolist() for row in _matched(u, self.answers[u])]
+        answers, values, agree = zip(*rows, strict=True) if rows else ((), (), ())
+        return (
+            np.concatenate([of_P[sure], np.array(answers, int)]),
+            np.concatenate([pairs.iou_P[own_P], np.array(values, float)]),
+            np.concatenate([pairs.agree_P[own_P], np.array(agree, bool)]),
+        )
 
     def meets(self, threshold: float = 0.5) -> Bools:
         """Whether each box meets any true one of its name, (D,)."""

@@ -32,13 +32,13 @@ class Sure:
     def metrics(self, rows: Sequence[Outcome], empty: bool = True) -> dict[str, Any]:
         """Every metric; those without a value are left out unless ``empty``."""
         found = estimates(rows, self.resamples, self.seed)
-        return {m: _plain(e) for m, e in found.items() if empty or e.value is not None}
+        return {m: plain(e) for m, e in found.items() if empty or e.value is not None}
 
     def differences(self, first: Sequence[Outcome], second: Sequence[Outcome]) -> dict[str, Any]:
-        return {m: _plain(d) for m, d in differences(first, second, self.resamples, self.seed).items()}
+        return {m: plain(d) for m, d in differences(first, second, self.resamples, self.seed).items()}
 
 
-def _plain(estimate: Estimate) -> dict[str, Any]:
+def plain(estimate: Estimate) -> dict[str, Any]:
     """An estimate without the fields that say nothing (no reason, all resamples valid, no part with fewer clusters)."""
     values = dataclasses.asdict(estimate)
     if estimate.reason is None:

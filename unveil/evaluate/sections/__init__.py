@@ -7,9 +7,10 @@ from typing import Any
 
 from unveil.core.grading import Case
 from unveil.core.records import Prediction
+from unveil.evaluate.sections.boxes import BOXES
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
-SECTIONS: tuple[Section[Any], ...] = ()
+SECTIONS: tuple[Section[Any], ...] = (BOXES,)
 
 Keep = Callable[[Case, Prediction], None]
 
