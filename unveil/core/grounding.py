@@ -29,14 +29,14 @@ class Mention(NamedTuple):
     spans: tuple[Span, ...]
 
 
-class Drawn(NamedTuple):
+class PlacedBox(NamedTuple):
     """A box that an answer gives, None if it is malformed, and where it stands in the answer."""
 
     box: Box | None
     span: Span
 
 
-Pair = tuple[Mention | None, Drawn | None]
+Pair = tuple[Mention | None, PlacedBox | None]
 
 # --------------------------------------------------------------------------------------------------------------- names
 
@@ -118,7 +118,7 @@ def unknown(text: str, sentences: Sequence[Sentence]) -> list[Mention]:
 # --------------------------------------------------------------------------------------------------------------- pairs
 
 
-def in_order(names: Sequence[Mention | None], boxes: Sequence[Drawn | None]) -> tuple[Pair, ...]:
+def in_order(names: Sequence[Mention | None], boxes: Sequence[PlacedBox | None]) -> tuple[Pair, ...]:
     """Names and boxes in the order given; what is neither (a malformed box without a name) is left out."""
     return tuple(pair for pair in zip_longest(names, boxes) if pair[0] or _box(pair))
 
@@ -127,7 +127,7 @@ def _box(pair: Pair) -> Box | None:
     return pair[1].box if pair[1] else None
 
 
-def of_boxes(boxes: Sequence[Drawn]) -> dict[str, Any]:
+def of_boxes(boxes: Sequence[PlacedBox]) -> dict[str, Any]:
     """What is told of all boxes of an answer (``answers.Parsed``)."""
     return {"malformed": sum(one.box is None for one in boxes), "boxes_at": tuple(one.span for one in boxes)}
 
@@ -148,15 +148,15 @@ def where(pairs: Sequence[Pair], text: Aligned) -> tuple[tuple[str, Span], ...]:
     return tuple(sorted(at, key=lambda one: one[::-1]))
 
 
-def boxes_of(text: Aligned, view: View) -> list[Drawn]:
+def boxes_of(text: Aligned, view: View) -> list[PlacedBox]:
     """All boxes of a text, and where they stand in the one that it was made from."""
     return [drawn for _, drawn in _drawn(text, view)]
 
 
-def _drawn(text: Aligned, view: View) -> list[tuple[int, Drawn]]:
+def _drawn(text: Aligned, view: View) -> list[tuple[int, PlacedBox]]:
     """The same, and where each begins in the text itself."""
     found = [one for place in written(text.text, view.box_format) for one in place]
-    return [(one.start, Drawn(view.box(one), text.span(one.start, one.end))) for one in found]
+    return [(one.start, PlacedBox(view.box(one), text.span(one.start, one.end))) for one in found]
 
 
 def without_boxes(text: Aligned, view: View) -> Aligned:
@@ -231,7 +231,7 @@ def once(pairs: Sequence[Pair]) -> list[Pair]:
     return kept
 
 
-_Item = tuple[int, Claim | Drawn]
+_Item = tuple[int, Claim | PlacedBox]
 
 
 def _labelled(label: Aligned, start: int, names: Names) -> list[_Item]:
@@ -313,12 +313,12 @@ def _neighbours(items: Sequence[_Item]) -> list[Pair]:
     return pairs
 
 
-def _side_by_side(named: Sequence[Claim], boxes: Sequence[Drawn], first: bool) -> Sequence[Pair]:
+def _side_by_side(named: Sequence[Claim], boxes: Sequence[PlacedBox], first: bool) -> Sequence[Pair]:
     """One name has all boxes of its run; of more names than boxes the nearest have them; what is denied has none."""
     said = affirmed(named)
     if named and not said:
         return ()
     if len(said) == 1:
         said *= max(1, len(boxes))
-    spare: list[Drawn | None] = [None] * (len(said) - len(boxes))
+    spare: list[PlacedBox | None] = [None] * (len(said) - len(boxes))
     return in_order(said, [*boxes, *spare] if first else [*spare, *boxes])

@@ -48,7 +48,7 @@ class Ranked:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Resamples:
     """How often each cluster was drawn in some resamples."""
 
     weights_BC: Floats
@@ -56,7 +56,7 @@ class Drawn:
     """The same the other way round: numpy adds up whole rows the fastest."""
 
     @classmethod
-    def of(cls, weights_BC: Floats) -> Drawn:
+    def of(cls, weights_BC: Floats) -> Resamples:
         return cls(weights_BC, np.ascontiguousarray(weights_BC.round().astype(np.int32).T))
 
     def total(self, items_C: Ints) -> Ints:
@@ -71,13 +71,13 @@ class Drawn:
             yield rows, self.counts_CB[:, rows][ranked.cluster_D]
 
 
-def average_precision(ranked: Ranked, drawn: Drawn) -> Floats:
+def average_precision(ranked: Ranked, drawn: Resamples) -> Floats:
     """The mean over 101 recalls of the largest precision at that recall or more, (B, T); NaN where nothing is there."""
     values_BT: Floats = interpolated(ranked, drawn).mean(-1)
     return values_BT
 
 
-def interpolated(ranked: Ranked, drawn: Drawn) -> Floats:
+def interpolated(ranked: Ranked, drawn: Resamples) -> Floats:
     """That precision at each recall, (B, T, R); NaN where nothing is there."""
     true_B = drawn.total(ranked.true_C)
     out_BTR = np.zeros((len(true_B), ranked.hit_DT.shape[1], len(RECALLS)))
@@ -108,7 +108,7 @@ def _needed(true_B: Ints) -> Ints:
     return least_BR
 
 
-def sensitivities(ranked: Ranked, answers_C: Ints, drawn: Drawn, rates_F: Floats = RATES) -> Floats:
+def sensitivities(ranked: Ranked, answers_C: Ints, drawn: Resamples, rates_F: Floats = RATES) -> Floats:
     """FROC: the share of true boxes that are found at a threshold of confidence at which at most so many boxes per
     answer are false, (B, F), at the first threshold of IoU; NaN where nothing is there.
 

@@ -20,7 +20,7 @@ from unveil.evaluate.box_curves import (
     RECALLS,
     THRESHOLDS,
     Bools,
-    Drawn,
+    Resamples,
     Floats,
     Ints,
     Ranked,
@@ -207,7 +207,7 @@ class Boxes:
         """The same of the figures that need confidences; none where these are not known."""
         if self.reason:
             return {}
-        drawn = Drawn.of(weights_BC)
+        drawn = Resamples.of(weights_BC)
         aps_NBT = np.array([average_precision(one, drawn) for one in self.by_name.values()])
         found = {f"ap50:{name}": ap_BT[:, 0] for name, ap_BT in zip(self.by_name, aps_NBT, strict=True)}
         mean_BT = _mean(aps_NBT)
@@ -224,7 +224,7 @@ class Boxes:
     def curves(self, points: int = 49) -> dict[str, list[list[float]]]:
         """What the page draws: FROC from 1/8 to 8 false boxes an image, and the precision at each recall, the mean over
         names, whose mean is ``ap50``."""
-        once, rates_F = Drawn.of(np.ones((1, len(self.clusters)))), 2.0 ** np.linspace(-3, 3, points)
+        once, rates_F = Resamples.of(np.ones((1, len(self.clusters)))), 2.0 ** np.linspace(-3, 3, points)
         froc = sensitivities(self.pooled, self.answers_C, once, rates_F)[0]
         precision = _mean(np.array([interpolated(one, once)[0, 0] for one in self.by_name.values()]))
         return {
