@@ -11,7 +11,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from unveil.evaluate.box_curves import RATES, THRESHOLDS, Resamples, Ranked, average_precision, sensitivities
+from unveil.evaluate.box_curves import RATES, THRESHOLDS, Ranked, Resamples, average_precision, sensitivities
 from unveil.evaluate.detections import BoxAnswer, Detections, greedy
 
 WIDTH, HEIGHT = 640, 480  # COCO's usual picture, of which 32 x 32 pixels are 1 / 300 and 96 x 96 are 3 %
@@ -165,7 +165,9 @@ def froc(answers: list[BoxAnswer], rates: Any, weights: Any = None, named: bool 
     true_C = np.bincount(found.answer_G, minlength=len(answers))
     ranked = Ranked.of(found.answer_D, found.score_D, hit_DT, true_C)
     weights_BC = np.ones((1, len(answers))) if weights is None else np.array([weights], float)
-    return sensitivities(ranked, np.ones(len(answers), int), Resamples.of(weights_BC), np.array(rates, float))[0].tolist()
+    return sensitivities(ranked, np.ones(len(answers), int), Resamples.of(weights_BC), np.array(rates, float))[
+        0
+    ].tolist()
 
 
 def test_froc_by_hand() -> None:
