@@ -264,7 +264,7 @@ def test_without_a_validation_split_or_confidences_nothing_is_calibrated() -> No
     of = Boxes(many(20, 0.9), sorted(str(i) for i in range(30)))
     found = calibration(of, (), 20, 0)
     assert "after" not in found and found["before"] and "--validation" in found["reason"]
-    assert "holds no box" in calibration(of, [boxes("v", [], [("a", A)])], 20, 0)["reason"]
+    assert "hold no box" in calibration(of, [boxes("v", [], [("a", A)])], 20, 0)["reason"]
     bare = Boxes(many(20, None), sorted(str(i) for i in range(30)))
     assert "without a confidence" in calibration(bare, many(20, 0.9), 20, 0)["reason"]
     assert calibration(Boxes([boxes("1", [], [("a", A)])], ["1"]), (), 20, 0) == {"reason": "no box with a confidence"}
@@ -282,8 +282,8 @@ def test_the_page_and_the_terminal_tell_it(tmp_path: Path, capsys: pytest.Captur
     for model, tokens in (("bare", ()), ("sure", ((len(text), -0.1),))):
         write_jsonl(tmp_path / f"{model}.jsonl", [predicted(d, text, tokens=tokens) for d in dialogues])
     files = tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl"
-    for file, rows in zip(files, (records, dialogues), strict=True):
-        write_jsonl(file, rows)
+    write_jsonl(files[0], records)
+    write_jsonl(files[1], dialogues)
     models = {model: tmp_path / f"{model}.jsonl" for model in ("bare", "sure")}
     scores = score(*files, models, tmp_path, resamples=20)
     show_scores(scores)
