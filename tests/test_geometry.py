@@ -63,6 +63,31 @@ def test_mean_iou_charges_surplus_and_missing_boxes():
     assert mean_iou([], []) == 1
 
 
+def test_giou_by_hand() -> None:
+    """Two boxes of 10 x 10 side by side touch: the hull is their union, 0. With a gap of 10 the hull is 300, of which
+    200 are filled: 0 - 100 / 300. Half over each other: IoU 1/3, hull 150 = union. A box without area is nowhere."""
+    box = (0.0, 0.0, 10.0, 10.0)
+    true = [box, (10.0, 0.0, 20.0, 10.0), (20.0, 0.0, 30.0, 10.0), (5.0, 0.0, 15.0, 10.0)]
+    assert geometry.gious([box], true)[0].tolist() == pytest.approx([1, 0, -1 / 3, 1 / 3])
+    assert geometry.gious([(3.0, 3.0, 3.0, 3.0)], [(3.0, 3.0, 3.0, 3.0)])[0, 0] == -1
+    assert geometry.gious([], true).shape == (0, 4)
+
+
+@given(boxes, boxes)
+def test_giou_is_between_minus_1_and_the_iou(predicted, true) -> None:
+    values = geometry.gious(predicted, true)
+    assert ((values >= -1) & (values <= ious(predicted, true) + 1e-12)).all()
+
+
+def test_mean_giou_grades_boxes_that_do_not_touch() -> None:
+    """(1 - 1/3) / 2 = 1/3 at a gap of 10, less further away; a missing and a surplus box count 0."""
+    box = (0.0, 0.0, 10.0, 10.0)
+    assert geometry.mean_giou([(20.0, 0.0, 30.0, 10.0)], [box]) == pytest.approx(1 / 3)
+    assert geometry.mean_giou([(50.0, 0.0, 60.0, 10.0)], [box]) < 1 / 3
+    assert geometry.mean_giou([box], [box, (50.0, 50.0, 60.0, 60.0)]) == 0.5
+    assert (geometry.mean_giou([], [box]), geometry.mean_giou([], [])) == (0, 1)
+
+
 def test_xywh_is_not_xyxy():
     """The MS-CXR fault: 30 wide, 40 high at (10, 20) ends at (40, 60); read as xyxy it is 20 x 20 = 400, IoU 1/3."""
     assert geometry.from_xywh(10, 20, 30, 40) == (10, 20, 40, 60)

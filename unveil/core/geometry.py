@@ -138,14 +138,40 @@ def ious(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.float64]:
     if len(predicted) * len(true) <= FEW:  # numpy's calls would cost more than their work
         few = [[_iou(p, t) for t in true] for p in predicted]
         return np.array(few, np.float64).reshape(len(predicted), len(true))
-    p = np.asarray(predicted, np.float64).reshape(-1, 1, 4)
-    t = np.asarray(true, np.float64).reshape(1, -1, 4)
+    return overlaps(*_every(predicted, true))
+
+
+def gious(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.float64]:
+    """Generalised IoU of every pair, shape (N, M), each in [-1, 1]: below 0 it tells how far boxes are apart."""
+    return generalised(*_every(predicted, true))
+
+
+def _every(predicted: Sequence[Box], true: Sequence[Box]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return np.asarray(predicted, np.float64).reshape(-1, 1, 4), np.asarray(true, np.float64).reshape(1, -1, 4)
+
+
+def overlaps(p: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union of boxes (..., 4) with boxes (..., 4), by numpy's broadcasting."""
+    inter, union = _areas(p, t)
+    ratios: NDArray[np.float64] = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    return ratios
+
+
+def generalised(p: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.float64]:
+    """IoU - (H - union) / H, where H is the area of the smallest box around both (Rezatofighi et al. 2019, arXiv
+    1902.09630, algorithm 1), as ``overlaps``. Boxes without area count as infinitely far: -1."""
+    _, union = _areas(p, t)
+    hull = (np.maximum(p[..., 2:], t[..., 2:]) - np.minimum(p[..., :2], t[..., :2])).clip(0).prod(-1)
+    filled: NDArray[np.float64] = np.divide(union, hull, out=np.zeros_like(hull), where=hull > 0)
+    return overlaps(p, t) - (1 - filled)
+
+
+def _areas(p: NDArray[np.float64], t: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The areas of intersection and union."""
     sides = np.minimum(p[..., 2:], t[..., 2:]) - np.maximum(p[..., :2], t[..., :2])
     inter = np.clip(sides, 0, None).prod(-1)
     areas_p, areas_t = (np.clip(b[..., 2:] - b[..., :2], 0, None).prod(-1) for b in (p, t))
-    union = areas_p + areas_t - inter
-    ratios: NDArray[np.float64] = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
-    return ratios
+    return inter, areas_p + areas_t - inter
 
 
 #: Pairs of boxes that are compared one by one.
@@ -193,6 +219,15 @@ def mean_iou(predicted: Sequence[Box], true: Sequence[Box]) -> float:
     """
     most = max(len(predicted), len(true))
     return sum(v for _, _, v in match(predicted, true)) / most if most else 1.0
+
+
+def mean_giou(predicted: Sequence[Box], true: Sequence[Box]) -> float:
+    """As ``mean_iou``, of (1 + GIoU) / 2, from 0 to 1: boxes that do not touch gain as they come nearer."""
+    from scipy.optimize import linear_sum_assignment  # late, as in ``match``
+
+    most = max(len(predicted), len(true))
+    values = (1 + gious(predicted, true)) / 2
+    return float(values[linear_sum_assignment(values, maximize=True)].sum()) / most if most else 1.0
 
 
 def even_odd(polygons: Sequence[NDArray[np.float64]], width: int, height: int) -> NDArray[np.bool_]:

@@ -45,10 +45,10 @@ class Sure:
 
 
 def _told(found: Mapping[str, Estimate], empty: bool) -> Figures:
-    return {metric: _plain(one) for metric, one in found.items() if empty or one.value is not None}
+    return {metric: plain(one) for metric, one in found.items() if empty or one.value is not None}
 
 
-def _plain(estimate: Estimate) -> dict[str, Any]:
+def plain(estimate: Estimate) -> dict[str, Any]:
     """An estimate without the fields that say nothing (no reason, all resamples valid, no part with fewer clusters)."""
     values = dataclasses.asdict(estimate)
     if estimate.reason is None:
