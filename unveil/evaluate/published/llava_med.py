@@ -12,6 +12,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 from unveil.core.words import Overlap
 
@@ -36,6 +37,7 @@ _STOP = re.compile(r"\.(?!\d)")
 _THOUSANDS = re.compile(r"\d,\d")
 
 
+@lru_cache(maxsize=1 << 14)
 def normalised(text: str) -> str:
     """The text as it is compared. Faults: "None" becomes 0 and "two" 2, which hides a no; at most 32 full stops are
     taken out; a sign is a blank or nothing depending on whether a blank stands beside it anywhere in the text."""
@@ -65,6 +67,7 @@ def closed_pathvqa(gold: str, predicted: str) -> float | None:
     return 0.0
 
 
+@lru_cache(maxsize=1 << 14)
 def _words(text: str) -> Counter[str]:
     return Counter(normalised(normalised(text.lower())).split())  # by the evaluator, and again by each of its metrics
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from unveil.core.geometry import Box
 from unveil.evaluate.published.box_iou import unguarded
@@ -17,6 +18,7 @@ _YES = {"yes", "yeah", "yep", "true", "是", "是的", "有", "包含", "可以"
 _NO = {"no", "nope", "false", "否", "不是", "没有", "无", "不包含", "不能", "不会", "不可以", "不正常", "异常"}
 
 
+@lru_cache(maxsize=1 << 14)
 def slake_normalised(answer: str) -> str:
     """The answer as it is compared. Faults: whatever stands in brackets is lost, a decimal point becomes a blank, and
     正常 ("normal") is a yes, 异常 ("abnormal") a no, whatever was asked."""

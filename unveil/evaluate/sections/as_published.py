@@ -7,6 +7,7 @@ and their difference with them. Shapes: Q questions, C clusters, F figures.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,7 +51,11 @@ def keep(case: Case, prediction: Prediction) -> Asked | None:
     """What the scorings make of an answer; None for other questions, and for one without a true answer."""
     if case.dialogue.kind not in ("closed", "open") or case.outcome.right is None:
         return None
-    values = _closed(case) if case.dialogue.kind == "closed" else _open(case)
+    true, said = case.dialogue.answer, case.text
+    if case.dialogue.kind == "closed":
+        values = (*_ours(case), *_closed(true, said))
+    else:
+        values = (int(bool(case.outcome.right)), *_open(true, said))
     return Asked(case.record.cluster, case.dialogue.kind, values)
 
 
@@ -58,14 +63,18 @@ def _code(said: bool | None) -> int:
     return -1 if said is None else int(said)
 
 
-def _closed(case: Case) -> tuple[float, ...]:
-    true, said = case.dialogue.answer, case.text
-    gold, right = yes_or_no_alone(true), bool(case.outcome.right)
-    ours = None if gold is None or not case.readable or case.outcome.status != "ok" else gold is right
+def _ours(case: Case) -> tuple[float, ...]:
+    gold, right = yes_or_no_alone(case.dialogue.answer), bool(case.outcome.right)
+    ours = None if gold is None or case.outcome.status != "ok" else gold is right
+    return _code(gold), _code(ours), int(right)
+
+
+@lru_cache(maxsize=1 << 14)  # many answers are a yes or a no
+def _closed(true: str, said: str) -> tuple[float, ...]:
     uncounted = llava_med.closed_pathvqa(true, said)
     word = {"yes": True, "no": False}.get(said.strip().lower())
     return (
-        *(_code(gold), _code(ours), int(right), int(llava_med.closed(true, said))),
+        int(llava_med.closed(true, said)),
         -1 if uncounted is None else int(uncounted),
         int(medevalkit.closed_slake(true, said)),
         _code(medevalkit.closed_vqa_rad(true, said)),
@@ -74,11 +83,11 @@ def _closed(case: Case) -> tuple[float, ...]:
     )
 
 
-def _open(case: Case) -> tuple[float, ...]:
-    true, said = case.dialogue.answer, case.text
+@lru_cache(maxsize=1 << 14)
+def _open(true: str, said: str) -> tuple[float, ...]:
     ours, theirs, swapped = overlap(said, true), llava_med.open_overlap(true, said), medevalkit.overlap(true, said)
     return (
-        *(int(bool(case.outcome.right)), *ours, llava_med.open_exact(true, said), *theirs),
+        *(*ours, llava_med.open_exact(true, said), *theirs),
         *(int(medevalkit.open_exact(true, said)), swapped.f1, swapped.precision, swapped.recall),
         int(lmms_eval.slake(true, said)),
     )
