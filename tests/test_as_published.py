@@ -16,13 +16,13 @@ from unveil.evaluate.sections.as_published import FIGURES, keep, show, summarise
 from unveil.evaluate.sections.section import Answers, Scoring
 
 
-def asked(kind, question: str, gold: str, number: int) -> Dialogue:
+def asked(kind, question: str, gold: str, number) -> Dialogue:
     return replace(dialogue(kind, gold, name=f"r{number}/q", of=f"r{number}"), question=question)
 
 
 def told(rows: list[tuple], **models: list[str]) -> dict:
     """The section of models' answers to questions (kind, question, gold), each about a patient of its own."""
-    dialogues = [asked(*row, i) for i, row in enumerate(rows)]
+    dialogues = [asked(kind, question, gold, i) for i, (kind, question, gold) in enumerate(rows)]
     records = [record(name=f"r{i}", patient=str(i)) for i in range(len(rows))]
     kept = {}
     for name, texts in models.items():

@@ -18,7 +18,7 @@ from unveil.core.grading import Outcome
 from unveil.core.words import Overlap
 from unveil.evaluate.metrics import counts, metric
 from unveil.evaluate.published import llava_med, lmms_eval, medevalkit, pope, vlmevalkit
-from unveil.evaluate.published.medevalkit import Judged
+from unveil.evaluate.published.medevalkit import JudgedAnswer
 
 
 def ours(gold: str, answer: str, question: str = "?", kind="closed") -> Outcome:
@@ -153,19 +153,19 @@ def test_medevalkit_slake_does_not_know_a_capital_yes() -> None:
 
 def test_medevalkit_slake_counts_a_judged_answer_twice() -> None:
     """One closed question that rule and judge find right: an accuracy of 2. Without the judge it is 1, as ours."""
-    rows = [Judged("CLOSED", "yes", "yes", True), Judged("OPEN", "lung", "the lung", True)]
+    rows = [JudgedAnswer("CLOSED", "yes", "yes", True), JudgedAnswer("OPEN", "lung", "the lung", True)]
     assert medevalkit.with_judge(rows, "SLAKE") == {"open": 1, "close": 2, "total": 1.5}
     assert metric("closed", [ours("yes", "yes")]) == (1, 1)
 
 
 def test_medevalkit_vqa_rad_counts_an_exact_open_answer_twice() -> None:
-    rows = [Judged("OPEN", "lung", "lung", True)]
+    rows = [JudgedAnswer("OPEN", "lung", "lung", True)]
     assert medevalkit.with_judge(rows, "VQA_RAD") == {"open": 1, "total": 2}
 
 
 def test_medevalkit_pathvqa_loses_its_closed_answers_with_a_judge() -> None:
     """Issue 30: set to 0 and never counted again; ours is the same with and without a judge."""
-    rows = [Judged("CLOSED", "yes", "yes", True), Judged("OPEN", "lung", "lung", True)]
+    rows = [JudgedAnswer("CLOSED", "yes", "yes", True), JudgedAnswer("OPEN", "lung", "lung", True)]
     assert medevalkit.with_judge(rows, "PATH_VQA") == {"open": 1, "close": 0, "total": 0.5}
 
 

@@ -141,6 +141,9 @@ COMMANDS: dict[str, Command] = {
     "export boxes": Command(
         "export.boxes", "a model's boxes as DICOM reports or segmentations, or in millimetres of the patient"
     ),
+    "convert predictions": Command(
+        "evaluate.exchange.convert", "predictions that others made as ours, and ours as those of others"
+    ),
     "convert pairs": Command("curate.convert", "preference pairs to or from the form that TRL reads"),
     "study": Command(
         "pipelines.study",

@@ -10,13 +10,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
 from unveil.core import provenance
 from unveil.core.bootstrap import LEVEL, RESAMPLES
-from unveil.core.console import progress
+from unveil.core.console import progress, say
 from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.grading import Outcome, ScoreError
@@ -29,6 +29,9 @@ from unveil.core.untrusted import read_json
 from unveil.evaluate import sections
 from unveil.evaluate.baselines import baselines
 from unveil.evaluate.changes import doubts
+from unveil.evaluate.exchange import reading
+from unveil.evaluate.exchange.forms import Form
+from unveil.evaluate.exchange.reading import Elsewhere
 from unveil.evaluate.figures import Sure
 from unveil.evaluate.metrics import cases
 from unveil.evaluate.score_table import show_scores
@@ -44,6 +47,7 @@ def score(
     seed: int = 0,
     resamples: int = RESAMPLES,
     validation: Mapping[str, str | Path] | None = None,
+    elsewhere: Elsewhere = Elsewhere(),
 ) -> dict[str, Any]:
     """Scores each model's predictions (name to file), compares each with every earlier one, and writes to ``out``.
 
@@ -53,24 +57,29 @@ def score(
     ``validation`` are the models' predictions on the validation split, on which thresholds and calibration are chosen;
     no figure is taken from them.
 
+    ``elsewhere`` says of predictions that others made what their files do not tell.
+
     Asked are the dialogues of every split in which any of the models has a prediction; each model must have answered
-    all of them. Raises ``ScoreError`` or ``RecordError`` where files are empty, incomplete or do not belong together.
+    all of them; with ``Elsewhere.part`` those are asked that all of them have answered. Raises ``ScoreError`` or
+    ``RecordError`` where files are empty, incomplete or do not belong together.
     """
     if not predictions:
         raise ScoreError("there are no predictions to score")
     if strangers := set(against) - set(predictions):
         raise ScoreError(f"nothing to compare with {', '.join(sorted(strangers))}: there are {', '.join(predictions)}")
     records = list(unique(read_jsonl(records_path, Record), str(records_path)).values())
-    answers = {name: list(read_jsonl(path, Prediction)) for name, path in predictions.items()}
     every = unique(read_jsonl(dialogues_path, Dialogue), str(dialogues_path))
+    files_read = _Files(every, {r.id: r for r in records}, Path(records_path).parent, elsewhere)
+    answers = {name: files_read.read(name, path) for name, path in predictions.items()}
     dialogues, splits = _asked(every, answers, predictions)
+    part = _part(dialogues, answers) if elsewhere.part else None
     sure, kept = Sure(resamples, seed), sections.Collected()
     found = {}
     for name, rows in answers.items():
         found[name] = _outcomes(records, dialogues, rows, predictions[name], kept.of(name))
     chosen_on = validation or {}
     for name, path in chosen_on.items():
-        _look_at_validation(name, path, records, every, splits, found, kept)
+        _look_at_validation(name, path, files_read, records, splits, found, kept)
     names = list(found)
     earlier = {b: [a for a in names[:i] if not against or a in against] for i, b in enumerate(names)}
     with progress("score", len(found) + sum(map(len, earlier.values())) + 1) as advance:
@@ -97,6 +106,8 @@ def score(
         "files": {str(p): sha256(p) for p in files},
     }
     result["bootstrap"]["note"] = doubts(result)
+    result |= {"read": files_read.about} if files_read.about else {}
+    result |= {"part": part} if part else {}
     _write(Path(out), result, found)
     return result
 
@@ -113,11 +124,41 @@ def _asked(
     return [d for d in dialogues.values() if d.split in splits], sorted(splits, key=str)
 
 
+def _part(dialogues: list[Dialogue], answers: dict[str, list[Prediction]]) -> dict[str, int]:
+    """Leaves the questions that every model has answered, and their answers; how many these are, of how many."""
+    of = len(dialogues)
+    common = set[str].intersection(*({p.id for p in rows} for rows in answers.values()))
+    dialogues[:] = [d for d in dialogues if d.id in common]
+    if not dialogues:
+        raise ScoreError("--part: there is no question that every model has answered")
+    for rows in answers.values():
+        rows[:] = [p for p in rows if p.id in common]
+    return {"asked": len(dialogues), "of": of}
+
+
+@dataclass
+class _Files:
+    """Reads files of predictions, ours and others', and keeps what is to be told of those."""
+
+    dialogues: Mapping[str, Dialogue]
+    records: Mapping[str, Record]
+    folder: Path
+    how: Elsewhere
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def read(self, name: str, path: str | Path) -> list[Prediction]:
+        found = reading.read(Path(path), name, self.dialogues, self.records, self.folder, self.how)
+        if found.about:
+            self.about[str(path)] = found.about
+            say(reading.words(Path(path), found.about))
+        return found.predictions
+
+
 def _look_at_validation(
     name: str,
     path: str | Path,
+    files_read: _Files,
     records: Sequence[Record],
-    dialogues: Mapping[str, Dialogue],
     splits: Sequence[str | None],
     found: Mapping[str, Sequence[Outcome]],
     kept: sections.Collected,
@@ -127,8 +168,8 @@ def _look_at_validation(
         raise ScoreError(f"--validation {name}: no model of that name is scored; there are {', '.join(found)}")
     if "val" in splits:
         raise ScoreError(f"--validation {path}: the validation split is scored itself, so nothing may be chosen on it")
-    rows = list(read_jsonl(path, Prediction))
-    asked, of = _asked(dialogues, {name: rows}, {name: path})
+    rows = files_read.read(name, path)
+    asked, of = _asked(files_read.dialogues, {name: rows}, {name: path})
     if of != ["val"]:
         told = ", ".join(str(split) for split in of) or "none"
         raise ScoreError(f"--validation {path}: answers of the validation split are needed, not of {told}")
@@ -227,12 +268,15 @@ NamedFiles = Annotated[
 class Config(PluginOptions):
     """Score predictions against records; needs neither the models nor a GPU."""
 
+    seldom: ClassVar[tuple[str, ...]] = ("format", "box_format", "frame", "part")
+
     records: InputFile
     """records.jsonl, as `unveil ingest` writes it."""
     dialogues: InputFile
     """dialogues.jsonl, whose questions were answered."""
     predictions: NamedFiles
-    """Names and files in the order to be compared: base base.jsonl sft sft.jsonl."""
+    """Names and files in the order to be compared: base base.jsonl sft sft.jsonl. They may be of MedEvalKit, lmms-eval,
+    VLMEvalKit, LLaVA-Med or FLARE."""
     out: OutputFolder
     """Folder for scores.json and outcomes.jsonl."""
     validation: NamedFiles = field(default_factory=dict)
@@ -240,6 +284,14 @@ class Config(PluginOptions):
     confidences are chosen."""
     against: tuple[str, ...] = ()
     """Names that the others are compared with; by default each is compared with each."""
+    format: Form | Literal["auto"] = "auto"
+    """The form of predictions that others made; auto tells it by what a file holds."""
+    box_format: str | None = None
+    """How boxes are written in answers that others made, such as json-1000; needed where there are any."""
+    frame: str | None = None
+    """What boxes in pixels refer to there: image, or the WIDTHxHEIGHT that every image was resized to."""
+    part: bool = False
+    """Score the questions that every model has answered, although others of the split have no answer."""
     resamples: int = 2000
     """Bootstrap resamples, over patients where they are known."""
     seed: int = 0
@@ -257,7 +309,8 @@ def main(config: Config) -> Path:
             scores = read_json(file)
         else:
             read = config.records, config.dialogues, config.predictions, config.out, config.against
-            scores = score(*read, config.seed, config.resamples, config.validation)
+            how = Elsewhere(config.format, config.box_format, config.frame, config.part)
+            scores = score(*read, config.seed, config.resamples, config.validation, how)
             output.write()
     show_scores(scores)
     return file

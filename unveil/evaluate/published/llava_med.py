@@ -1,4 +1,4 @@
-"""LLaVA-Med's first evaluator, ``llava/eval/run_eval.py`` (github.com/microsoft/LLaVA-Med, commit b9a98a7).
+"""LLaVA-Med's first evaluator, llava/eval/run_eval.py (github.com/microsoft/LLaVA-Med, commit b9a98a7).
 
 The open "recall", F1 and "exact match" and the closed accuracy of papers that compare themselves with LLaVA-Med are
 mostly these. Its accuracy over candidate answers needs a file that was never published and is not here, and its variant
@@ -59,7 +59,7 @@ def closed(gold: str, predicted: str) -> float:
 
 
 def closed_pathvqa(gold: str, predicted: str) -> float | None:
-    """The same in ``run_eval_pvqa.py``, and in ``run_eval.py`` before December 2023. Fault: None, a wrong answer that
+    """The same in run_eval_pvqa, and in run_eval before December 2023. Fault: None, a wrong answer that
     holds yes or no, is counted nowhere, so the denominator is too small."""
     said, true = normalised(predicted.lower()), normalised(gold.lower())
     if "yes" in said or "no" in said:

@@ -99,7 +99,7 @@ def printed_overlap(gold: str, response: str) -> Overlap:
     return Overlap(precision=one.f1, recall=one.precision, f1=one.recall)
 
 
-class Judged(NamedTuple):
+class JudgedAnswer(NamedTuple):
     """A response with the verdict of a language model."""
 
     kind: Literal["OPEN", "CLOSED"]
@@ -108,7 +108,7 @@ class Judged(NamedTuple):
     right: bool
 
 
-def with_judge(rows: Sequence[Judged], data_set: Literal["SLAKE", "VQA_RAD", "PATH_VQA"]) -> dict[str, float]:
+def with_judge(rows: Sequence[JudgedAnswer], data_set: Literal["SLAKE", "VQA_RAD", "PATH_VQA"]) -> dict[str, float]:
     """Accuracies with a judge, by what is asked. Faults: SLAKE counts a closed answer that both find right twice, so
     that an accuracy may be 2; VQA-RAD does so in the total for open ones; PathVQA sets the closed ones to 0."""
     opened, closed = [row for row in rows if row.kind == "OPEN"], [row for row in rows if row.kind == "CLOSED"]

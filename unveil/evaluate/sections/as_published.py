@@ -27,7 +27,7 @@ Columns = Mapping[str, Array]
 Ratio = tuple[Array, Array]
 
 
-class Asked(NamedTuple):
+class ScoredAnswer(NamedTuple):
     """What is kept of an answer to a closed or open question."""
 
     cluster: str
@@ -47,7 +47,7 @@ OPEN = (
 )
 
 
-def keep(case: Case, prediction: Prediction) -> Asked | None:
+def keep(case: Case, prediction: Prediction) -> ScoredAnswer | None:
     """What the scorings make of an answer; None for other questions, and for one without a true answer."""
     if case.dialogue.kind not in ("closed", "open") or case.outcome.right is None:
         return None
@@ -56,7 +56,7 @@ def keep(case: Case, prediction: Prediction) -> Asked | None:
         values = (*_ours(case), *_closed(true, said))
     else:
         values = (int(bool(case.outcome.right)), *_open(true, said))
-    return Asked(case.record.cluster, case.dialogue.kind, values)
+    return ScoredAnswer(case.record.cluster, case.dialogue.kind, values)
 
 
 def _code(said: bool | None) -> int:
@@ -149,7 +149,7 @@ def _yes_ratio(column: str) -> Callable[[Columns], Ratio]:
     return lambda of: (_says_yes(of, column), (of["gold"] >= 0).astype(float))
 
 
-class Figure(NamedTuple):
+class PublishedFigure(NamedTuple):
     """A figure as it is published, and ours that belongs to it."""
 
     name: str
@@ -165,47 +165,48 @@ _WITHIN = "yes and no are looked for within words (no in normal, yes in eyes)"
 _REPEATS = "a right word counts as often as it is repeated"
 _SWAPPED = "printed under another name:"
 _WORD = "only the bare word counts"
+_F = PublishedFigure
 FIGURES = (
-    Figure("llava_med_closed", "closed", _mean("llava_med"), "closed", _mean("right"),
+    _F("llava_med_closed", "closed", _mean("llava_med"), "closed", _mean("right"),
            f"{_WITHIN}; an answer with neither is wrong"),
-    Figure("llava_med_pathvqa_closed", "closed", _counted("llava_med_pathvqa"), "closed", _mean("right"),
+    _F("llava_med_pathvqa_closed", "closed", _counted("llava_med_pathvqa"), "closed", _mean("right"),
            f"{_WITHIN}; a wrong answer that holds one is not counted"),
-    Figure("medevalkit_slake_closed", "closed", _mean("medevalkit_slake"), "closed", _mean("right"),
+    _F("medevalkit_slake_closed", "closed", _mean("medevalkit_slake"), "closed", _mean("right"),
            'a gold "Yes" with a capital is met by that word alone'),
-    Figure("medevalkit_vqa_rad_closed", "closed", _counted("medevalkit_vqa_rad"), "closed, of yes and no",
+    _F("medevalkit_vqa_rad_closed", "closed", _counted("medevalkit_vqa_rad"), "closed, of yes and no",
            _over("right", "medevalkit_vqa_rad"), f"{_WITHIN}; both at once are wrong"),
-    Figure("lmms_eval_slake_closed", "closed", _mean("lmms_slake"), "closed", _mean("right"),
+    _F("lmms_eval_slake_closed", "closed", _mean("lmms_slake"), "closed", _mean("right"),
            "the same word after a list of synonyms; a sentence is wrong"),
-    Figure("vlmevalkit_yes_no_accuracy", "closed", _agree("vlmevalkit"), "closed, of yes and no", _agree("ours"),
+    _F("vlmevalkit_yes_no_accuracy", "closed", _agree("vlmevalkit"), "closed, of yes and no", _agree("ours"),
            "only yes and no as words count, not what a sentence claims"),
-    Figure("vlmevalkit_pope_f1", "closed", _f1("vlmevalkit"), "yes_f1", _f1("ours"),
+    _F("vlmevalkit_pope_f1", "closed", _f1("vlmevalkit"), "yes_f1", _f1("ours"),
            "only yes and no as words count; an Unknown is a no"),
-    Figure("lmms_eval_pope_accuracy", "closed", _agree("lmms_pope"), "closed, of yes and no", _agree("ours"), _WORD),
-    Figure("lmms_eval_pope_precision", "closed", _precision("lmms_pope"), "yes_precision", _precision("ours"), _WORD),
-    Figure("lmms_eval_pope_recall", "closed", _recall("lmms_pope", "answered"), "yes_recall", _recall("ours"),
+    _F("lmms_eval_pope_accuracy", "closed", _agree("lmms_pope"), "closed, of yes and no", _agree("ours"), _WORD),
+    _F("lmms_eval_pope_precision", "closed", _precision("lmms_pope"), "yes_precision", _precision("ours"), _WORD),
+    _F("lmms_eval_pope_recall", "closed", _recall("lmms_pope", "answered"), "yes_recall", _recall("ours"),
            "a positive whose answer cannot be read is left out"),
-    Figure("lmms_eval_pope_f1", "closed", _f1("lmms_pope", "answered"), "yes_f1", _f1("ours"),
+    _F("lmms_eval_pope_f1", "closed", _f1("lmms_pope", "answered"), "yes_f1", _f1("ours"),
            "a positive whose answer cannot be read is left out"),
-    Figure("lmms_eval_pope_yes_ratio", "closed", _yes_ratio("gold"), "yes_ratio", _yes_ratio("ours"),
+    _F("lmms_eval_pope_yes_ratio", "closed", _yes_ratio("gold"), "yes_ratio", _yes_ratio("ours"),
            "the share of yes in the truth, not in the answers"),
-    Figure("pope_accuracy", "closed", _agree("pope"), "closed, of yes and no", _agree("ours"),
+    _F("pope_accuracy", "closed", _agree("pope"), "closed, of yes and no", _agree("ours"),
            "whatever has no no in its first sentence is a yes"),
-    Figure("pope_f1", "closed", _f1("pope"), "yes_f1", _f1("ours"),
+    _F("pope_f1", "closed", _f1("pope"), "yes_f1", _f1("ours"),
            "whatever has no no in its first sentence is a yes"),
-    Figure("llava_med_open_recall", "open", _mean("llava_recall"), "open_recall", _mean("recall"),
+    _F("llava_med_open_recall", "open", _mean("llava_recall"), "open_recall", _mean("recall"),
            f"{_REPEATS}; None is 0; 3.5cm is not 3.5 cm"),
-    Figure("llava_med_open_precision", "open", _mean("llava_precision"), "open_precision", _mean("precision"),
+    _F("llava_med_open_precision", "open", _mean("llava_precision"), "open_precision", _mean("precision"),
            _REPEATS),
-    Figure("llava_med_open_f1", "open", _mean("llava_f1"), "open_f1", _mean("f1"), _REPEATS),
-    Figure("llava_med_open_exact", "open", _mean("llava_exact"), "exact", _mean("exact"),
+    _F("llava_med_open_f1", "open", _mean("llava_f1"), "open_f1", _mean("f1"), _REPEATS),
+    _F("llava_med_open_exact", "open", _mean("llava_exact"), "exact", _mean("exact"),
            "the share of the answer's words that are the truth's"),
-    Figure("medevalkit_open_exact", "open", _mean("med_exact"), "exact", _mean("exact"), "a full stop is a difference"),
-    Figure("medevalkit_open_precision", "open", _mean("med_precision"), "open_precision", _mean("precision"),
+    _F("medevalkit_open_exact", "open", _mean("med_exact"), "exact", _mean("exact"), "a full stop is a difference"),
+    _F("medevalkit_open_precision", "open", _mean("med_precision"), "open_precision", _mean("precision"),
            f"{_SWAPPED} it is the F1"),
-    Figure("medevalkit_open_recall", "open", _mean("med_recall"), "open_recall", _mean("recall"),
+    _F("medevalkit_open_recall", "open", _mean("med_recall"), "open_recall", _mean("recall"),
            f"{_SWAPPED} it is the precision"),
-    Figure("medevalkit_open_f1", "open", _mean("med_f1"), "open_f1", _mean("f1"), f"{_SWAPPED} it is the recall"),
-    Figure("lmms_eval_slake_open", "open", _mean("lmms_slake"), "exact", _mean("exact"),
+    _F("medevalkit_open_f1", "open", _mean("med_f1"), "open_f1", _mean("f1"), f"{_SWAPPED} it is the recall"),
+    _F("lmms_eval_slake_open", "open", _mean("lmms_slake"), "exact", _mean("exact"),
            "what stands in brackets is lost, and so is a decimal point"),
 )  # fmt: skip
 
@@ -213,7 +214,7 @@ FIGURES = (
 # ----------------------------------------------------------------------------------------------------------- summary
 
 
-def summarise(answers: Answers[Asked], scoring: Scoring) -> dict[str, Any] | None:
+def summarise(answers: Answers[ScoredAnswer], scoring: Scoring) -> dict[str, Any] | None:
     """Each figure as it is published, ours beside it and their difference, by model; None where no closed or open
     question was asked."""
     if not any(answers.asked.values()):
@@ -227,7 +228,7 @@ def summarise(answers: Answers[Asked], scoring: Scoring) -> dict[str, Any] | Non
     return {"figures": about, "models": models}
 
 
-def _sums(rows: Sequence[Asked], clusters: Sequence[str]) -> Array:
+def _sums(rows: Sequence[ScoredAnswer], clusters: Sequence[str]) -> Array:
     """Numerators and denominators of all figures, theirs and ours, and numbers of questions, by cluster (C, 5 F)."""
     place = {cluster: i for i, cluster in enumerate(clusters)}
     sums = np.zeros((len(clusters), 5 * len(FIGURES)))
