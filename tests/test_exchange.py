@@ -94,8 +94,12 @@ def test_a_spreadsheet_is_read(files: Path) -> None:
     """Of VLMEvalKit, shared and inline texts, an escaped line break, an empty cell, a number."""
     from tests.helpers.spreadsheets import spreadsheet
 
-    rows = [["index", "image_path", "question", "prediction"], [11, "x1/source.jpg", "Is there a mass?", "Yes_x000A_!"],
-            [11, "x2/source.jpg", "Is there a mass?", None], [13, "", "Which plane?", "B"]]  # fmt: skip
+    rows: list[list[object]] = [
+        ["index", "image_path", "question", "prediction"],
+        [11, "x1/source.jpg", "Is there a mass?", "Yes_x000A_!"],
+        [11, "x2/source.jpg", "Is there a mass?", None],
+        [13, "", "Which plane?", "B"],
+    ]
     (files / "given.xlsx").write_bytes(spreadsheet(rows))
     found = read(files / "given.xlsx", "m", DIALOGUES, RECORDS, files, Elsewhere(part=True))
     assert {row.id: row.answer for row in found.predictions} == {"a/11": "Yes\n!", "b/11": "", "b/13": "B"}

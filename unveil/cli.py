@@ -138,6 +138,9 @@ COMMANDS: dict[str, Command] = {
     "export records": Command(
         "export.records", "records as COCO, YOLO, Label Studio tasks, or a folder to publish with a dataset card"
     ),
+    "export benchmark": Command(
+        "export.benchmark", "questions and images as a task of lmms-eval or Inspect, with the code that scores them"
+    ),
     "export boxes": Command(
         "export.boxes", "a model's boxes as DICOM reports or segmentations, or in millimetres of the patient"
     ),

@@ -7,15 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from unveil.core import pseudonyms
 from unveil.core.grading import ScoreError
-from unveil.core.pseudonyms import pseudonym
 from unveil.core.records import Dialogue, Record
 from unveil.core.untrusted import quoted
 from unveil.core.words import tokens
 from unveil.evaluate.exchange.forms import Given, plain_question
-
-#: Digits of a pseudonym by which an exported benchmark calls a question, of 64.
-DIGITS = 16
 
 
 @dataclass
@@ -31,11 +28,6 @@ class Matched:
     """Answers that stand twice, word for word."""
 
 
-def hidden_name(key: bytes, dialogue: str) -> str:
-    """The pseudonym of a question in an exported benchmark."""
-    return pseudonym(key, f"dialogue:{dialogue}")[:DIGITS]
-
-
 def folded(text: str) -> str:
     return " ".join(tokens(text))
 
@@ -49,7 +41,7 @@ class KnownQuestions:
         self._all, self._records = dialogues, records
         self._named: dict[str, list[Dialogue]] = defaultdict(list)
         self._worded: dict[str, list[Dialogue]] = defaultdict(list)
-        self._hidden = {hidden_name(key, name): one for name, one in dialogues.items()} if key else {}
+        self._hidden = {pseudonyms.of_question(key, name): one for name, one in dialogues.items()} if key else {}
         for one in dialogues.values():
             self._named[one.id.removeprefix(f"{one.record}/")].append(one)
             for wording in {folded(one.question), folded(plain_question(one))}:

@@ -94,4 +94,6 @@ def _value(cell: Element, shared: list[str]) -> str:
     if cell.get("t") == "inlineStr":
         return _text(cell)
     value = cell.findtext(f"{_MAIN}v") or ""
+    if not value and (formula := cell.findtext(f"{_MAIN}f")):
+        return f"={formula}"  # an answer that begins so, which the writer took for a formula
     return shared[int(value)] if cell.get("t") == "s" and value else value
