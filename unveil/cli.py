@@ -135,6 +135,7 @@ COMMANDS: dict[str, Command] = {
         options="evaluate.options:AttentionOptions",
     ),
     "score": Command("evaluate.score", "score answers, with 95 % intervals and paired differences"),
+    "judge": Command("evaluate.judge", "let a language model judge open answers against the reference", GOES_ON),
     "export records": Command(
         "export.records", "records as COCO, YOLO, Label Studio tasks, or a folder to publish with a dataset card"
     ),

@@ -10,9 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
-
-import tyro
+from typing import Any, ClassVar, Literal
 
 from unveil.core import provenance
 from unveil.core.bootstrap import LEVEL, RESAMPLES
@@ -34,6 +32,7 @@ from unveil.evaluate.exchange.forms import Form
 from unveil.evaluate.exchange.reading import Elsewhere
 from unveil.evaluate.figures import Sure
 from unveil.evaluate.metrics import cases
+from unveil.evaluate.named_files import NamedFiles
 from unveil.evaluate.score_table import show_scores
 from unveil.evaluate.sections.section import Scoring
 
@@ -239,29 +238,6 @@ def _write(out: Path, result: Mapping[str, Any], found: Mapping[str, Sequence[Ou
     rows = ({"model": name, **to_json(row)} for name, of in found.items() for row in of)
     write_jsonl(out / "outcomes.jsonl", rows)
     write_text(out / "scores.json", json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _named_files(words: Sequence[str]) -> dict[str, Path]:
-    """NAME FILE NAME FILE ... as names with their files; raises ``ValueError`` where a name stands twice."""
-    if len(words) % 2 or not words:
-        raise ValueError("a name and a file for each model, such as: base base.jsonl sft sft.jsonl")
-    names = words[::2]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ValueError(f"the name {twice} stands twice: each file needs one of its own")
-    return {name: Path(file) for name, file in zip(names, words[1::2], strict=True)}
-
-
-#: Models by their names, as they are given on the command line.
-NamedFiles = Annotated[
-    dict[str, InputFile],
-    tyro.constructors.PrimitiveConstructorSpec(
-        nargs="*",
-        metavar="NAME FILE [NAME FILE ...]",
-        instance_from_str=_named_files,
-        is_instance=lambda value: isinstance(value, dict),
-        str_from_instance=lambda files: [str(word) for pair in files.items() for word in pair],
-    ),
-]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from unveil.core.grading import Case
 from unveil.core.records import Prediction
 from unveil.core.words import overlap
 from unveil.evaluate.published import llava_med, lmms_eval, medevalkit, pope, vlmevalkit
+from unveil.evaluate.ratios import estimate, shares
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 Array = NDArray[np.float64]
@@ -254,36 +255,17 @@ def _told(sums_C: Array, sums_B: Array) -> dict[str, Any]:
         of_C, of_B = sums_C[:, 5 * i : 5 * i + 5], sums_B[:, 5 * i : 5 * i + 5]
         if not of_C[:, 4].any():
             continue
-        theirs_B, ours_B = _shares(of_B[:, :2]), _shares(of_B[:, 2:4])
-        theirs, ours = (float(_shares(of_C[:, k : k + 2].sum(0, keepdims=True))[0]) for k in (0, 2))
+        theirs_B, ours_B = shares(of_B[:, :2]), shares(of_B[:, 2:4])
+        theirs, ours = (float(shares(of_C[:, k : k + 2].sum(0, keepdims=True))[0]) for k in (0, 2))
         clusters = int((of_C[:, 4] > 0).sum())
         told[figure.name] = {
             "n": int(of_C[:, 4].sum()),
             "clusters": clusters,
-            "published": _estimate(theirs, theirs_B, clusters),
-            "ours": _estimate(ours, ours_B, clusters),
-            "difference": _estimate(theirs - ours, theirs_B - ours_B, clusters, -1.0),
+            "published": estimate(theirs, theirs_B, clusters),
+            "ours": estimate(ours, ours_B, clusters),
+            "difference": estimate(theirs - ours, theirs_B - ours_B, clusters, -1.0),
         }
     return told
-
-
-def _shares(parts_B2: Array) -> Array:
-    """Numerators by denominators; NaN where there is nothing to count."""
-    nothing = np.full(len(parts_B2), np.nan)
-    shares_B: Array = np.divide(parts_B2[:, 0], parts_B2[:, 1], out=nothing, where=parts_B2[:, 1] > 0)
-    return shares_B
-
-
-def _estimate(value: float, values_B: Array, clusters: int, lowest: float = 0.0) -> dict[str, Any]:
-    """A value from ``lowest`` to 1 with its interval, or None with the reason."""
-    if np.isnan(value):
-        return {"value": None, "low": None, "high": None, "reason": "nothing to count"}
-    if clusters < 2:
-        return {"value": float(value), "low": None, "high": None, "reason": "one cluster only"}
-    values_B = values_B[~np.isnan(values_B)]
-    still = bootstrap.unmoved(value, values_B)
-    low, high = bootstrap.exact(value, clusters, lowest) if still else bootstrap.percentiles(values_B)
-    return {"value": float(value), "low": float(low), "high": float(high)}
 
 
 def show(section: Mapping[str, Any]) -> None:
