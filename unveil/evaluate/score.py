@@ -10,9 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
+from typing import Any
 
 from unveil.core import provenance
 from unveil.core.bootstrap import LEVEL, RESAMPLES
@@ -23,7 +21,7 @@ from unveil.core.grading import Outcome, ScoreError
 from unveil.core.joined import unique
 from unveil.core.jsonl import read_jsonl, to_json, write_jsonl
 from unveil.core.path_types import InputFile, OutputFolder
-from unveil.core.records import Dialogue, Prediction, Record
+from unveil.core.records import Dialogue, Prediction, Record, Shown
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
 from unveil.evaluate import sections
@@ -31,8 +29,10 @@ from unveil.evaluate.baselines import baselines
 from unveil.evaluate.changes import doubts
 from unveil.evaluate.figures import Sure
 from unveil.evaluate.metrics import cases
+from unveil.evaluate.named_files import FilesByName, NamedFiles
 from unveil.evaluate.score_table import show_scores
 from unveil.evaluate.sections.section import Scoring
+from unveil.evaluate.sensitivity import Looked, looked, only_own
 
 
 def score(
@@ -44,6 +44,7 @@ def score(
     seed: int = 0,
     resamples: int = RESAMPLES,
     validation: Mapping[str, str | Path] | None = None,
+    sensitivity: Mapping[str, Sequence[Path]] | None = None,
 ) -> dict[str, Any]:
     """Scores each model's predictions (name to file), compares each with every earlier one, and writes to ``out``.
 
@@ -51,7 +52,7 @@ def score(
     names: ``differences["sft"]["base"]`` is sft less base.
 
     ``validation`` are the models' predictions on the validation split, on which thresholds and calibration are chosen;
-    no figure is taken from them.
+    no figure is taken from them. ``sensitivity`` are predictions on images that were taken away, files by model.
 
     Asked are the dialogues of every split in which any of the models has a prediction; each model must have answered
     all of them. Raises ``ScoreError`` or ``RecordError`` where files are empty, incomplete or do not belong together.
@@ -71,6 +72,7 @@ def score(
     chosen_on = validation or {}
     for name, path in chosen_on.items():
         _look_at_validation(name, path, records, every, splits, found, kept)
+    looked = _look_without(sensitivity or {}, answers, records, dialogues)
     names = list(found)
     earlier = {b: [a for a in names[:i] if not against or a in against] for i, b in enumerate(names)}
     with progress("score", len(found) + sum(map(len, earlier.values())) + 1) as advance:
@@ -88,10 +90,11 @@ def score(
             },
             "baselines": done(baselines(records, dialogues, found, sure)),
         }
-    files = (records_path, dialogues_path, *predictions.values(), *chosen_on.values())
+    without = [path for of in (sensitivity or {}).values() for path in of]
+    files = (records_path, dialogues_path, *predictions.values(), *chosen_on.values(), *without)
     result: dict[str, Any] = {
         **figures,
-        "sections": kept.summaries(Scoring(records, dialogues, resamples, seed)),
+        "sections": kept.summaries(Scoring(records, dialogues, resamples, seed, looked)),
         "splits": splits,
         "bootstrap": _bootstrap(_of(dialogues, records), sure),
         "files": {str(p): sha256(p) for p in files},
@@ -109,6 +112,7 @@ def _asked(
     """The dialogues of every split that any model has answers in, and these splits."""
     for name, rows in answers.items():
         unique(rows, str(files[name]))
+        only_own(rows, files[name])
     splits = {dialogues[p.id].split for rows in answers.values() for p in rows if p.id in dialogues}
     return [d for d in dialogues.values() if d.split in splits], sorted(splits, key=str)
 
@@ -133,6 +137,23 @@ def _look_at_validation(
         told = ", ".join(str(split) for split in of) or "none"
         raise ScoreError(f"--validation {path}: answers of the validation split are needed, not of {told}")
     _outcomes(records, asked, rows, path, kept.of(name, validation=True))
+
+
+def _look_without(
+    files: Mapping[str, Sequence[Path]],
+    answers: Mapping[str, Sequence[Prediction]],
+    records: Sequence[Record],
+    dialogues: Sequence[Dialogue],
+) -> dict[str, dict[Shown, Looked]]:
+    """What models answer with their images taken away, beside what they answer with them."""
+    if strangers := files.keys() - answers.keys():
+        told = f"there are {', '.join(answers)}"
+        raise ScoreError(
+            f"--sensitivity {', '.join(sorted(strangers))}: own predictions of that name are needed; {told}"
+        )
+    known = {r.id: r for r in records}
+    ordered = [name for name in answers if name in files]
+    return {name: looked(name, files[name], answers[name], known, dialogues) for name in ordered}
 
 
 def _outcomes(
@@ -200,29 +221,6 @@ def _write(out: Path, result: Mapping[str, Any], found: Mapping[str, Sequence[Ou
     write_text(out / "scores.json", json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _named_files(words: Sequence[str]) -> dict[str, Path]:
-    """NAME FILE NAME FILE ... as names with their files; raises ``ValueError`` where a name stands twice."""
-    if len(words) % 2 or not words:
-        raise ValueError("a name and a file for each model, such as: base base.jsonl sft sft.jsonl")
-    names = words[::2]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ValueError(f"the name {twice} stands twice: each file needs one of its own")
-    return {name: Path(file) for name, file in zip(names, words[1::2], strict=True)}
-
-
-#: Models by their names, as they are given on the command line.
-NamedFiles = Annotated[
-    dict[str, InputFile],
-    tyro.constructors.PrimitiveConstructorSpec(
-        nargs="*",
-        metavar="NAME FILE [NAME FILE ...]",
-        instance_from_str=_named_files,
-        is_instance=lambda value: isinstance(value, dict),
-        str_from_instance=lambda files: [str(word) for pair in files.items() for word in pair],
-    ),
-]
-
-
 @dataclass(frozen=True)
 class Config(PluginOptions):
     """Score predictions against records; needs neither the models nor a GPU."""
@@ -238,6 +236,9 @@ class Config(PluginOptions):
     validation: NamedFiles = field(default_factory=dict)
     """Answers of some of these models on the validation split, by the same names: on them thresholds and calibration of
     confidences are chosen."""
+    sensitivity: FilesByName = field(default_factory=dict)
+    """Answers of some of these models, by the same names, on images that were taken away (`predict --image`): sft
+    blank.jsonl sft noise.jsonl. They tell whether a model looks at the image."""
     against: tuple[str, ...] = ()
     """Names that the others are compared with; by default each is compared with each."""
     resamples: int = 2000
@@ -251,13 +252,14 @@ class Config(PluginOptions):
 def main(config: Config) -> Path:
     """Scores, shows the short table, and returns scores.json."""
     inputs = [config.records, config.dialogues, *config.predictions.values(), *config.validation.values()]
+    inputs += [path for of in config.sensitivity.values() for path in of]
     file = config.out / "scores.json"
     with provenance.output(file, "score", config, inputs) as output:
         if output is None:
             scores = read_json(file)
         else:
             read = config.records, config.dialogues, config.predictions, config.out, config.against
-            scores = score(*read, config.seed, config.resamples, config.validation)
+            scores = score(*read, config.seed, config.resamples, config.validation, config.sensitivity)
             output.write()
     show_scores(scores)
     return file

@@ -7,9 +7,10 @@ from typing import Any
 
 from unveil.core.grading import Case
 from unveil.core.records import Prediction
+from unveil.evaluate.sections.looking import LOOKING
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
-SECTIONS: tuple[Section[Any], ...] = ()
+SECTIONS: tuple[Section[Any], ...] = (LOOKING,)
 
 Keep = Callable[[Case, Prediction], None]
 

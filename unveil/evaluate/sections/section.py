@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from unveil.core.grading import Case
-from unveil.core.records import Dialogue, Prediction, Record
+from unveil.core.records import Dialogue, Prediction, Record, Shown
+from unveil.evaluate.sensitivity import Looked
 
 Kept = TypeVar("Kept")
 
@@ -21,6 +22,8 @@ class Scoring:
     """Those that were asked."""
     resamples: int
     seed: int
+    looked: Mapping[str, Mapping[Shown, Looked]] = field(default_factory=dict)
+    """By model and by what was shown, what became of answers to images that were taken away."""
 
 
 @dataclass(frozen=True)
