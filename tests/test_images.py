@@ -30,7 +30,8 @@ CHANGED: tuple[Shown, ...] = (
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of the test split: r4 with a nodule of p2, beside which there is room, and r5, normal, of p5."""
     folder = write_both(tmp_path_factory.mktemp("data"), 6)
-    small: dict[str, Any] = {"r4": {"findings": (Finding("nodule", (10.0, 10.0, 20.0, 20.0)),)}, "r5": {"patient": "p5"}}
+    nodule = Finding("nodule", (10.0, 10.0, 20.0, 20.0))
+    small: dict[str, Any] = {"r4": {"findings": (nodule,)}, "r5": {"patient": "p5"}}
     rows = [replace(r, **small.get(r.id, {})) for r in read_jsonl(folder / "records.jsonl", Record)]
     write_jsonl(folder / "records.jsonl", rows)
     return folder

@@ -31,6 +31,7 @@ from unveil.evaluate.changes import headline
 from unveil.evaluate.report_data import Inputs, Table, data_section, json_of, rows_of
 from unveil.evaluate.report_tables import HEADLINES, MEANINGS
 from unveil.evaluate.sections import SECTIONS
+from unveil.evaluate.sections.section import Section
 
 EACH = 4  # pictures in each group of examples
 TINY_BOX_FORMAT = "bins-64"  # the box format that only the tiny model of this project has
@@ -81,7 +82,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "shown": shown,
         "failures": _failures(answered.outcomes),
         "attention": attention,
-        "sections": [(one, scores["sections"][one.name]) for one in SECTIONS if one.name in scores.get("sections", {})],
+        "sections": _sections(inputs, scores, answered),
         "data": data,
         "training": {name: _curves(file) for name, file in inputs.training.items()},
         "idle": {name: found for name, file in inputs.training.items() if (found := _idle(file))},
@@ -91,6 +92,16 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "many": bootstrap.MANY,
         "telling": bootstrap.TELLING,
     }
+
+
+def _sections(inputs: Inputs, scores: Mapping[str, Any], answered: Evaluation) -> list[tuple[Section[Any], Any]]:
+    """The sections that have figures, with these and with their pictures."""
+    found = []
+    for one in SECTIONS:
+        if (figures := scores.get("sections", {}).get(one.name)) is not None:
+            shown = one.pictures(figures, answered.records, answered.asked, inputs.records) if one.pictures else None
+            found.append((one, {**figures, "pictures": shown}))
+    return found
 
 
 # ------------------------------------------------------------------------------------------------ the first words

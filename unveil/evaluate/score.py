@@ -32,7 +32,7 @@ from unveil.evaluate.metrics import cases
 from unveil.evaluate.named_files import FilesByName, NamedFiles
 from unveil.evaluate.score_table import show_scores
 from unveil.evaluate.sections.section import Scoring
-from unveil.evaluate.sensitivity import Looked, looked, only_own
+from unveil.evaluate.sensitivity import Looked, examples, looked, only_own
 
 
 def score(
@@ -72,7 +72,7 @@ def score(
     chosen_on = validation or {}
     for name, path in chosen_on.items():
         _look_at_validation(name, path, records, every, splits, found, kept)
-    looked = _look_without(sensitivity or {}, answers, records, dialogues)
+    looked = _look_without(sensitivity or {}, answers, records, dialogues, seed)
     names = list(found)
     earlier = {b: [a for a in names[:i] if not against or a in against] for i, b in enumerate(names)}
     with progress("score", len(found) + sum(map(len, earlier.values())) + 1) as advance:
@@ -144,6 +144,7 @@ def _look_without(
     answers: Mapping[str, Sequence[Prediction]],
     records: Sequence[Record],
     dialogues: Sequence[Dialogue],
+    seed: int,
 ) -> dict[str, dict[Shown, Looked]]:
     """What models answer with their images taken away, beside what they answer with them."""
     if strangers := files.keys() - answers.keys():
@@ -153,7 +154,8 @@ def _look_without(
         )
     known = {r.id: r for r in records}
     ordered = [name for name in answers if name in files]
-    return {name: looked(name, files[name], answers[name], known, dialogues) for name in ordered}
+    kept = examples(known, dialogues, seed)
+    return {name: looked(name, files[name], answers[name], known, dialogues, kept) for name in ordered}
 
 
 def _outcomes(

@@ -10,13 +10,14 @@ Shapes: C clusters, K columns (``COLUMNS``).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unveil.core import digests
 from unveil.core.answers import says_yes, yes_or_no_alone
 from unveil.core.box_formats import MARKUP, View
 from unveil.core.geometry import mean_iou
@@ -28,6 +29,10 @@ from unveil.core.records import Dialogue, Prediction, Record, Shown
 from unveil.core.shown import altered, as_shown
 from unveil.core.words import tokens
 from unveil.evaluate.metrics import METRICS, RATIOS, cases
+
+#: Of the first of these kinds that there are, so many questions are shown in pictures.
+KINDS_SHOWN = ("diagnosis", "localisation", "grounding", "detection", "closed", "choice", "open", "recognition")
+SHOWN_IN_PICTURES = 2
 
 #: Shares of answers. ``changed``: of all, those that say something else than with the own image. ``due_changed`` and
 #: ``due_right``: of those to questions whose truth is another for what is shown, those that change, and those that are
@@ -69,6 +74,20 @@ class Looked:
     """Of ``altered``, the images whose lesion can be hidden."""
     questions: int
     images: int
+    seed: int | None = None
+    """Of what was shown, as the file's run.json tells; None where there is none."""
+    said: Mapping[str, Said] = field(default_factory=dict)
+    """The answers to the questions that the page shows, by id."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A model's answer with its own image and with what was shown instead, and whether each is right of the former."""
+
+    own: Prediction
+    own_right: bool | None
+    other: Prediction
+    other_right: bool | None
 
 
 def looked(
@@ -77,11 +96,13 @@ def looked(
     own: Iterable[Prediction],
     records: Mapping[str, Record],
     dialogues: Sequence[Dialogue],
+    kept: Collection[str] = (),
 ) -> dict[Shown, Looked]:
     """What a model's ``files`` show beside its ``own`` predictions, by what was shown.
 
-    ``dialogues`` are those that are scored. Raises ``ScoreError`` where a file is mixed, of another set, of the own
-    images or incomplete, and where two are of the same images.
+    ``dialogues`` are those that are scored, ``kept`` the ids of those whose answers the page shows. Raises
+    ``ScoreError`` where a file is mixed, of another set, of the own images or incomplete, and where two are of the same
+    images.
     """
     found: dict[Shown, Looked] = {}
     with_image = {p.id: p for p in own}
@@ -91,7 +112,8 @@ def looked(
         if shown in found:
             raise ScoreError(f"--sensitivity {name}: {path} is a second file of images shown as {shown}")
         asked = _asked(path, shown, rows, records, dialogues)
-        found[shown] = _counted(path, shown, rows, [with_image[d.id] for d in asked], records, dialogues, asked)
+        beside = [with_image[d.id] for d in asked]
+        found[shown] = _counted(path, shown, rows, beside, records, dialogues, asked, kept)
     return found
 
 
@@ -134,19 +156,42 @@ def _counted(
     records: Mapping[str, Record],
     dialogues: Sequence[Dialogue],
     asked: Sequence[Dialogue],
+    kept: Collection[str],
 ) -> Looked:
     row_of = clusters(records, dialogues)
     with_image, without, on_lesions = (Counts.empty(len(row_of)) for _ in range(3))
     truth = Truth(shown, records, dialogues)
     lesions = {d.record for d in asked if lacks(records[d.record]) is None}
-    for (one, _), (other, prediction) in _pairs(path, records, asked, own, rows):
+    said: dict[str, Said] = {}
+    for (one, own_prediction), (other, prediction) in _pairs(path, records, asked, own, rows):
         at = row_of[one.record.cluster]
         sums = other.outcome.sums | truth.shares(one, other, prediction)
         with_image.add(at, one.outcome.sums)
         without.add(at, sums)
         if other.record.id in lesions:
             on_lesions.add(at, sums)
-    return Looked(with_image, without, on_lesions, len(asked), len({d.record for d in asked}))
+        if prediction.id in kept:
+            said[prediction.id] = Said(own_prediction, one.outcome.right, prediction, other.outcome.right)
+    images = len({d.record for d in asked})
+    return Looked(with_image, without, on_lesions, len(asked), images, _seed(path), said)
+
+
+def _seed(path: Path) -> int | None:
+    """The seed of what was shown, as the run.json beside the file tells."""
+    about = digests.about_run(path.with_name(f"{path.name}.run.json")) or {}
+    seed = about.get("config", {}).get("image_seed")
+    return seed if isinstance(seed, int) else None
+
+
+def examples(records: Mapping[str, Record], dialogues: Iterable[Dialogue], seed: int) -> list[str]:
+    """The questions whose pictures are shown, drawn at random: diagnoses of images whose lesion can be hidden, else
+    other questions on them, one an image."""
+    rows = [d for d in dialogues if d.record in records and lacks(records[d.record]) is None]
+    kinds = {d.kind for d in rows}
+    kind = next((k for k in KINDS_SHOWN if k in kinds), None)
+    by_image = {d.record: d.id for d in rows if d.kind == kind}
+    ids = [by_image[name] for name in sorted(by_image)]
+    return [ids[i] for i in np.random.default_rng(seed).permutation(len(ids))[:SHOWN_IN_PICTURES]]
 
 
 def clusters(records: Mapping[str, Record], dialogues: Iterable[Dialogue]) -> dict[str, int]:

@@ -10,18 +10,13 @@ from unveil.core import console
 from unveil.core.grading import Case
 from unveil.core.records import Prediction, Shown
 from unveil.evaluate.looking_figures import Figures
+from unveil.evaluate.looking_pictures import cards, kept
 from unveil.evaluate.metrics import METRICS
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 from unveil.evaluate.sensitivity import SHARES, Counts, Looked
 
 #: In this order.
 CONDITIONS: tuple[Shown, ...] = tuple(one for one in get_args(Shown) if one != "own")
-SAID = {
-    "changed": "answers that change",
-    "due_changed": "change where they should",
-    "due_right": "right about what is shown",
-    "undue_changed": "change where they should not",
-}
 
 
 def _keep(_: Case, __: Prediction) -> None:
@@ -48,6 +43,7 @@ def summarise(_: Answers[None], scoring: Scoring) -> dict[str, Any] | None:
         },
         "lesion": {model: told for model, of in found.items() if (told := _of_lesion(figures, model, of))},
         "differences": _differences(figures, found),
+        "examples": kept(found, CONDITIONS),
     }
 
 
@@ -112,9 +108,9 @@ def _show(section: dict[str, Any]) -> None:
         for shown, one in of.items():
             metric = next((m for m in ("question_accuracy", "accuracy") if m in one["metrics"]), None)
             drop = one["metrics"][metric]["drop"] if metric else None
-            cells = [_cell(drop, signed=True), *(_cell(one[share]) for share in SAID)]
-            rows.append([model, shown, str(one["questions"]), *cells])
-    titles = ["", "shown", "questions", "accuracy lost", *SAID.values()]
+            cells = [_cell(drop, signed=True), *(_cell(one[share]) for share in ("changed", "due_right"))]
+            rows.append([f"{model}, {shown}", str(one["questions"]), *cells])
+    titles = ["", "n", "accuracy lost", "answers changed", "right where due"]
     console.table("Does it look at the image? Value and 95 % interval", titles, rows)
 
 
@@ -133,5 +129,6 @@ LOOKING: Section[None] = Section(
     keep=_keep,
     summarise=summarise,
     template="looking.html.j2",
+    pictures=cards,
     shown=_show,
 )

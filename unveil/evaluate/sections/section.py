@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from unveil.core.grading import Case
@@ -54,5 +55,8 @@ class Section(Generic[Kept]):
     """The figures, as JSON values, from what was kept of each model's answers; None where there are none to tell."""
     template: str
     """The file beside this one that shows them: Jinja, told ``section`` (the figures) and ``models`` (their names)."""
+    pictures: Callable[[dict[str, Any], Mapping[str, Record], Mapping[str, Dialogue], Path], Any] | None = None
+    """From the figures, records, dialogues by id and the records' file what the template is told as
+    ``section.pictures``, where it shows some."""
     shown: Callable[[dict[str, Any]], None] | None = None
     """Shows the most important ones in the terminal, where it does."""
