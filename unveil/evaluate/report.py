@@ -76,7 +76,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "seed": seed,
         "scores": scores,
         "changes": changes,
-        "honesty": _honesty(answered) | {"benchmarks": _learnt_tests(inputs.runs)},
+        "honesty": _honesty(answered) | {"benchmarks": _learnt_tests(inputs.runs), "blind": _blind(inputs.runs)},
         "summary": _summary(changes, answered),
         "lead": lead,
         "shown": shown,
@@ -156,6 +156,13 @@ def _learnt_tests(runs: Iterable[Path]) -> str:
     return benchmarks.told(benchmarks.most([benchmarks.of_run(json_of(file)) for file in runs]))
 
 
+def _blind(runs: Iterable[Path]) -> list[str]:
+    """The models that were trained without sight, by the folders of their run.json."""
+    asked = ((file, json_of(file)) for file in runs)
+    configs = ((file, about.get("config")) for file, about in asked if isinstance(about, dict))
+    return [file.parent.name for file, config in configs if isinstance(config, dict) and config.get("blind") is True]
+
+
 # ------------------------------------------------------------------------------------------- pictures and failures
 
 
@@ -195,6 +202,7 @@ def _answered(inputs: Inputs) -> Evaluation:
     asked = {d.id: d for d in read_jsonl(inputs.dialogues, Dialogue)}
     predictions = {m: {p.id: p for p in read_jsonl(file, Prediction)} for m, file in inputs.predictions.items()}
     for model, of in predictions.items():
+        joined.only_own(of.values(), inputs.predictions[model])
         if strange := [p.id for p in of.values() if p.id not in asked or p.record not in records]:
             file = inputs.predictions[model]
             raise RecordError(f"{file}: {strange[0]}: no such dialogue or record; give the files that were asked from")

@@ -18,7 +18,7 @@ from unveil.core.console import progress
 from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.grading import Outcome, ScoreError
-from unveil.core.joined import unique
+from unveil.core.joined import only_own, unique
 from unveil.core.jsonl import read_jsonl, to_json, write_jsonl
 from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Dialogue, Prediction, Record, Shown
@@ -32,7 +32,7 @@ from unveil.evaluate.metrics import cases
 from unveil.evaluate.named_files import FilesByName, NamedFiles
 from unveil.evaluate.score_table import show_scores
 from unveil.evaluate.sections.section import Scoring
-from unveil.evaluate.sensitivity import Looked, examples, looked, only_own
+from unveil.evaluate.sensitivity import Looked, examples, looked
 
 
 def score(

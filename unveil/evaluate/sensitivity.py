@@ -282,10 +282,3 @@ def _said(case: Case) -> object:
         yes = says_yes(case.dialogue.question, case.text, case.names)
         return tokens(case.text) if yes is None else yes
     return tokens(case.text)
-
-
-def only_own(rows: Iterable[Prediction], path: object) -> None:
-    """Raises ``ScoreError`` where answers to other images than the questions' own would pass for a model's."""
-    if strange := Counter(row.shown for row in rows if row.shown != "own"):
-        told = ", ".join(f"{n} {shown}" for shown, n in strange.items())
-        raise ScoreError(f"{path}: answers to images that were taken away ({told}): they go to --sensitivity")
