@@ -12,7 +12,7 @@ false alarms (``Outcome.left_out``). Which items take part in a metric depends o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -23,6 +23,9 @@ from unveil.core.box_formats import View, unmark
 from unveil.core.choices import read_choice
 from unveil.core.geometry import Box, ious, match, mean_iou
 from unveil.core.records import Dialogue, Finding, Kind, Record
+from unveil.core.reported import Compared, in_english, reported
+from unveil.core.text_metrics import rouge_l
+from unveil.core.text_metrics import words as words_of
 from unveil.core.untrusted import quoted
 from unveil.core.words import overlap, tokens
 
@@ -98,6 +101,16 @@ class Case:
     def name(self, label: str) -> str:
         """A label in the form in which the parser gives names."""
         return name_of(label, self.names)
+
+    @cached_property
+    def reported(self) -> Compared | None:
+        """What a report finds and denies beside its reference; None where the reader cannot tell (``in_english``)."""
+        truth = self.dialogue.answer
+        if not in_english(self.dialogue.language, truth):
+            return None
+        names = tuple(self.names)
+        known = frozenset(self.name(f.label) for f in self.record.findings)
+        return Compared(reported(self.text, names), reported(truth, names), known)
 
     @cached_property
     def outcome(self) -> Outcome:
@@ -331,12 +344,34 @@ def _choice(case: Case) -> Outcome:
     return case.result(right, {"choice": (right, 1)})
 
 
+def _report(case: Case) -> Outcome:
+    """A report beside its reference, without a verdict: alike in words, and in what both find and deny.
+
+    A finding that only one of them has is a failure, and so counted; what the annotations have is not invented.
+    """
+    if not words_of(case.dialogue.answer):
+        return case.result(None, {}, left_out=("report_rougeL", "report_found", "report_denied"))
+    sums: dict[str, tuple[float, float]] = {"report_rougeL": (rouge_l(case.text, case.dialogue.answer).f1, 1)}
+    if (compared := case.reported) is None:
+        return case.result(None, sums, left_out=("report_found", "report_denied"))
+    for name, (both, said, true) in _thirds(("report_found", "report_denied"), compared.counts):
+        sums[name] = 2 * both, said + true
+    failures: list[Failure] = ["missed"] * len(compared.missed)
+    failures += ["false alarm"] * len(compared.invented)
+    return case.result(None, sums, failures)
+
+
+def _thirds(names: Sequence[str], counts: Sequence[int]) -> Iterator[tuple[str, Sequence[int]]]:
+    return ((name, counts[3 * i : 3 * i + 3]) for i, name in enumerate(names))
+
+
 _OUTCOMES: dict[Kind, Callable[[Case], Outcome]] = {
     "detection": _detection,
     "localisation": _localisation,
     "recognition": _recognition,
     "diagnosis": _diagnosis,
     "grounding": _grounding,
+    "report": _report,
     "closed": _own,
     "choice": _choice,
     "open": _own,

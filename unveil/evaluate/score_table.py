@@ -17,10 +17,12 @@ SHOWN = {
     "detection": "detection",
     "grounding_iou": "place for a phrase",
     "choice": "multiple choice",
+    "report_rougeL": "reports, ROUGE-L",
+    "report_found": "reports, findings named",
     "question_accuracy": "all questions",
     "parse_failures": "unparsable",
 }
-IF_ASKED = ("grounding_iou", "choice")
+IF_ASKED = ("grounding_iou", "choice", "report_rougeL", "report_found")
 
 
 def show_scores(scores: dict[str, Any]) -> None:
