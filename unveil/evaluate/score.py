@@ -23,6 +23,7 @@ from unveil.core.grading import Outcome, ScoreError
 from unveil.core.joined import unique
 from unveil.core.jsonl import read_jsonl, to_json, write_jsonl
 from unveil.core.path_types import InputFile, OutputFolder
+from unveil.core.radeval import Metric
 from unveil.core.records import Dialogue, Prediction, Record
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
@@ -44,6 +45,7 @@ def score(
     seed: int = 0,
     resamples: int = RESAMPLES,
     validation: Mapping[str, str | Path] | None = None,
+    radeval: Sequence[Metric] = (),
 ) -> dict[str, Any]:
     """Scores each model's predictions (name to file), compares each with every earlier one, and writes to ``out``.
 
@@ -51,7 +53,7 @@ def score(
     names: ``differences["sft"]["base"]`` is sft less base.
 
     ``validation`` are the models' predictions on the validation split, on which thresholds and calibration are chosen;
-    no figure is taken from them.
+    no figure is taken from them. ``radeval`` are metrics of reports that RadEval's models are asked for.
 
     Asked are the dialogues of every split in which any of the models has a prediction; each model must have answered
     all of them. Raises ``ScoreError`` or ``RecordError`` where files are empty, incomplete or do not belong together.
@@ -91,7 +93,7 @@ def score(
     files = (records_path, dialogues_path, *predictions.values(), *chosen_on.values())
     result: dict[str, Any] = {
         **figures,
-        "sections": kept.summaries(Scoring(records, dialogues, resamples, seed)),
+        "sections": kept.summaries(Scoring(records, dialogues, resamples, seed, radeval)),
         "splits": splits,
         "bootstrap": _bootstrap(_of(dialogues, records), sure),
         "files": {str(p): sha256(p) for p in files},
@@ -240,6 +242,9 @@ class Config(PluginOptions):
     confidences are chosen."""
     against: tuple[str, ...] = ()
     """Names that the others are compared with; by default each is compared with each."""
+    radeval: tuple[Metric, ...] = ()
+    """Metrics of reports that the package RadEval computes (extra radeval): radgraph, f1chexbert, ratescore, green; it
+    downloads their models."""
     resamples: int = 2000
     """Bootstrap resamples, over patients where they are known."""
     seed: int = 0
@@ -257,7 +262,7 @@ def main(config: Config) -> Path:
             scores = read_json(file)
         else:
             read = config.records, config.dialogues, config.predictions, config.out, config.against
-            scores = score(*read, config.seed, config.resamples, config.validation)
+            scores = score(*read, config.seed, config.resamples, config.validation, config.radeval)
             output.write()
     show_scores(scores)
     return file

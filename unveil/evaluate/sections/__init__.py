@@ -7,9 +7,11 @@ from typing import Any
 
 from unveil.core.grading import Case
 from unveil.core.records import Prediction
+from unveil.evaluate.sections.hallucination import HALLUCINATION
+from unveil.evaluate.sections.reports import REPORTS
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
-SECTIONS: tuple[Section[Any], ...] = ()
+SECTIONS: tuple[Section[Any], ...] = (REPORTS, HALLUCINATION)
 
 Keep = Callable[[Case, Prediction], None]
 

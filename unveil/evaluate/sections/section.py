@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from unveil.core.grading import Case
+from unveil.core.radeval import Metric
 from unveil.core.records import Dialogue, Prediction, Record
 
 Kept = TypeVar("Kept")
@@ -21,6 +22,8 @@ class Scoring:
     """Those that were asked."""
     resamples: int
     seed: int
+    radeval: Sequence[Metric] = ()
+    """Metrics of reports that the package RadEval is asked for."""
 
 
 @dataclass(frozen=True)
