@@ -266,7 +266,7 @@ def _card(inputs: Inputs, asked: str, answered: Evaluation, models: Sequence[str
         picture = report_pictures.picture(record, image_path(record, inputs.records), true, said)
         outcome = answered.outcomes[model].get(asked)
         answers.append({"model": model, "text": p and p.answer, "outcome": outcome, "picture": picture})
-    about = {"kind": dialogue.kind, "question": dialogue.question}
+    about = {"kind": dialogue.kind, "question": dialogue.question, "reference": dialogue.answer}
     return {"record": record, **about, "true": true, "answers": answers}
 
 
