@@ -11,7 +11,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol
+
+from unveil.core.faults import goes_through
 
 #: What RadEval is asked for.
 Metric = Literal["radgraph", "f1chexbert", "ratescore", "green"]
@@ -49,8 +51,6 @@ LOWERED: tuple[Metric, ...] = ("radgraph",)
 @lru_cache
 def evaluator(metric: Metric, per_sample: bool = True) -> Evaluator:
     """RadEval with one metric; raises ``RadEvalError`` where it is not installed or its models cannot be had."""
-    if metric not in get_args(Metric):
-        raise RadEvalError(f"{metric!r}: RadEval is asked for {', '.join(get_args(Metric))}")
     try:
         from radeval import RadEval
     except ImportError as error:
@@ -58,6 +58,8 @@ def evaluator(metric: Metric, per_sample: bool = True) -> Evaluator:
     try:
         made: Evaluator = RadEval(metrics=[metric], per_sample=per_sample, show_progress=False)
     except Exception as error:  # whatever a download or a model raises is told with the metric's name
+        if goes_through(error):
+            raise
         raise RadEvalError(f"{metric}: RadEval cannot load its models: {type(error).__name__}: {error}") from error
     return made
 
@@ -67,6 +69,8 @@ def scores(metric: Metric, references: Sequence[str], answers: Sequence[str]) ->
 
     An empty answer scores 0 without being asked about: RadEval's own would be the ``edge``, and for RaTEScore 0.5.
     """
+    if metric not in SCORES:
+        raise RadEvalError(f"{metric!r}: RadEval is asked for {', '.join(SCORES)}")
     asked = [i for i, text in enumerate(answers) if text.strip()]
     found = {score.key: [0.0] * len(answers) for score in SCORES[metric]}
     if asked:
@@ -89,6 +93,8 @@ def _asked(metric: Metric, references: Sequence[str], answers: Sequence[str], pe
     try:
         return asked(refs=lowered[0], hyps=lowered[1])
     except Exception as error:  # whatever a model of others raises is told with the metric's name
+        if goes_through(error):
+            raise
         raise RadEvalError(f"{metric}: RadEval failed: {type(error).__name__}: {error}") from error
 
 
