@@ -11,6 +11,7 @@ import pytest
 from tests.helpers.answered import CYST, NODULE, answered
 from tests.helpers.outcomes import dialogue, outcome, predicted, record
 from unveil import cli
+from unveil.audit.contradictions import fault
 from unveil.core import wordings
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.records import Dialogue
@@ -193,6 +194,15 @@ def test_a_pair_of_reports_has_a_weight_and_noise_hides_what_it_speaks_of() -> N
     assert severity(pair, rules) == severity(replace(pair, rejected="No nodule."), rules) != 0.5
     assert [f.label for f in spoken_of(made, rules.record(made))] == ["nodule"]
     assert is_negative(made, record()) and balanced([pair], 0, Counter()) == [pair]
+
+
+def test_the_audit_tells_reports_that_say_the_same() -> None:
+    """Other words for one finding on one side; a finding denied; the other side of the body."""
+    _, made = ruled("A nodule on the left.", "nodule")
+    pair = pair_of(made, "hallucinated", made.answer, "On the left there is a nodule.", "rules")
+    assert fault(pair, NAMES) == "same"
+    for worse in ("No nodule on the left.", "A nodule on the right."):
+        assert fault(replace(pair, rejected=worse), NAMES) is None
 
 
 # ------------------------------------------------------------------------------------------------------------ rewards

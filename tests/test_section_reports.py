@@ -1,4 +1,4 @@
-"""The sections of reports and of hallucination, from predictions to figures and page: by hand, faults by their names."""
+"""The sections of reports and of hallucination, from predictions to figures and page: faults by their names."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def table(said: dict[str, Sequence[str]], truth: Sequence[str] = TRUTH, **more: 
 
 
 def test_the_table_by_hand() -> None:
-    """Found: nodule and mass are true. Bad finds mass, nodule and effusion, nothing, effusion, nothing: 1 of 4 right, of
-    2. Denied: an effusion in two. Bad denies nothing: no precision."""
+    """Found: nodule and mass are true. Bad finds mass, nodule and effusion, nothing, effusion, nothing: 1 of 4 right,
+    of 2. Denied: an effusion in two. Bad denies nothing: no precision."""
     found = table({"good": GOOD, "bad": BAD})["tables"]["13a"]
     good, bad = (found["models"][name]["metrics"] for name in ("good", "bad"))
     assert [good[f"{kind}_f1"]["value"] for kind in ("found", "denied")] == [1, 1]
@@ -261,9 +261,18 @@ def scored(tmp_path: Path) -> Inputs:
         said = zip([*made, *probes], [*texts, "Yes", "Yes"], strict=True)
         write_jsonl(files[model], [predicted(d, text) for d, text in said])
     score(tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl", files, tmp_path, resamples=20)
-    common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
-    made_by = {"scores": tmp_path / "scores.json", "outcomes": tmp_path / "outcomes.jsonl"}
-    return Inputs("Page", **common, **made_by, predictions=files, training={}, rejected=None, check=None, runs=[])
+    return Inputs(
+        title="Page",
+        records=tmp_path / "records.jsonl",
+        dialogues=tmp_path / "dialogues.jsonl",
+        scores=tmp_path / "scores.json",
+        outcomes=tmp_path / "outcomes.jsonl",
+        predictions=files,
+        training={},
+        rejected=None,
+        check=None,
+        runs=[],
+    )
 
 
 def test_the_page_shows_both_sections(scored: Inputs, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def keep(case: Case, prediction: Prediction) -> Report | None:
     numbers = np.zeros(_WIDTH if text.words(reference) else 0, np.float32)
     if len(numbers):
         numbers[:_ROUGE] = text.bleu_counts(said, reference)
-        numbers[_ROUGE] = text.rouge_l(said, reference).f1
+        numbers[_ROUGE] = case.outcome.sums["report_rougeL"][0]
         numbers[_NAMED:_ONE] = case.reported.counts if case.reported else 0
         numbers[_ONE] = 1
     return Report(case.dialogue.id, case.record.cluster, said, reference, case.cut, case.reported, numbers)
