@@ -70,7 +70,7 @@ def test_double_spaces_change_nothing() -> None:
     """pycocoevalcap after split(" ") counts empty words."""
     one, other = ("The heart is  normal .", "the  heart is normal."), ("The heart is normal .", "the heart is normal.")
     assert bleu_counts(*one) == bleu_counts(*other) and rouge_l(*one) == rouge_l(*other)
-    assert Cider(["a  b", "c d"]).score("a  b", "a  b") == Cider(["a b", "c d"]).score("a b", "a b")
+    assert Cider(["a  b", "c d"]).scores(["a  b"], "a  b") == Cider(["a b", "c d"]).scores(["a b"], "a b")
 
 
 def test_ekg_ecg_stays_two_tokens() -> None:
@@ -122,20 +122,20 @@ def test_cider_is_that_of_coco_caption() -> None:
     rows += [("a left effusion is seen", "a left effusion"), ("", "no nodule")]
     cider = Cider([true for _, true in rows])
     expected = [10.0, 0.4501399, 4.58580037, 0.0]
-    assert [cider.score(said, true) for said, true in rows] == pytest.approx(expected)
+    assert [cider.scores([said], true)[0] for said, true in rows] == pytest.approx(expected)
 
 
 def test_cider_by_hand() -> None:
     """References "a b" and "c d": each n-gram is in one of two, weight log 2. "a" beside "a b": unigrams 1/sqrt(2),
     no bigram; bigrams differ by one, penalty exp(-1/72); of four orders: 10 * exp(-1/72) / (4 sqrt(2))."""
     cider = Cider(["a b", "c d"])
-    assert cider.score("a", "a b") == pytest.approx(10 * math.exp(-1 / 72) / (4 * math.sqrt(2)))
+    assert cider.scores(["a", ""], "a b") == pytest.approx([10 * math.exp(-1 / 72) / (4 * math.sqrt(2)), 0])
 
 
 def test_cider_tells_where_no_answer_could_score() -> None:
     """What all references hold weighs log(2/2) = 0, so a right answer scores 0: that is counted, not hidden."""
     cider = Cider(["all clear", "all clear"])
-    assert cider.score("all clear", "all clear") == 0 and cider.blind("all clear")
+    assert cider.scores(["all clear"], "all clear") == [0] and cider.blind("all clear")
     assert not Cider(["all clear", "a nodule"]).blind("all clear")
     with pytest.raises(ValueError, match="two references"):
         Cider(["a"])

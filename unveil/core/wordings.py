@@ -21,7 +21,7 @@ QUESTIONS: dict[Kind, tuple[str, ...]] = {
         "Detect, localise and name what is abnormal.",
     ),
     "grounding": ("Where is this seen: {}?", "Point at what this describes: {}.", "Mark where this is seen: {}."),
-    "report": ("Write the {} for this image.", "Report on this image: give the {}.", "What is the {} for this image?"),
+    "report": ("Write the {} for this image.", "Look at this image and write the {}.", "Give the {} of this image."),
 }
 
 #: The wordings of questions about phrases by the ISO 639-1 code of the phrase; the others are asked about in English.

@@ -41,25 +41,19 @@ class Cider:
         """Raises ``ValueError`` for fewer than two references: the weight of every n-gram is then 0."""
         if len(references) < 2:
             raise ValueError("CIDEr weighs n-grams by the references that hold them: it takes two references or more")
+        self.references = len(references)
         self.log_references = math.log(len(references))
         self.held = Counter(gram for text in references for gram in grams(text))
-        self._references: dict[str, Vectors] = {}
 
-    def score(self, said: str, reference: str) -> float:
-        """From 0 to 10; 0 too where every n-gram of the reference stands in all references (``blind``)."""
-        true = self._of_reference(reference)
-        own = self._vectors(grams(said))
-        penalty = math.exp(-((own.length - true.length) ** 2) / (2 * SIGMA**2))
-        return 10 * penalty * sum(_similarity(own, true, n) for n in range(LONGEST)) / LONGEST
+    def scores(self, answers: Sequence[str], reference: str) -> list[float]:
+        """From 0 to 10, of several answers to one reference; 0 too where every n-gram of the reference stands in all
+        references (``blind``)."""
+        true = self._vectors(grams(reference))
+        return [_score(self._vectors(grams(said)), true) for said in answers]
 
     def blind(self, reference: str) -> bool:
         """Whether no answer to this reference can score: all its n-grams have the weight 0."""
-        return not any(self._of_reference(reference).norms)
-
-    def _of_reference(self, text: str) -> Vectors:
-        if text not in self._references:
-            self._references[text] = self._vectors(grams(text))
-        return self._references[text]
+        return all(self.held[gram] == self.references for gram in grams(reference))
 
     def _vectors(self, counted: Mapping[Gram, int]) -> Vectors:
         weights: list[dict[Gram, float]] = [{} for _ in range(LONGEST)]
@@ -67,6 +61,11 @@ class Cider:
             weights[len(gram) - 1][gram] = count * (self.log_references - math.log(max(1, self.held[gram])))
         norms = [math.sqrt(sum(value**2 for value in of.values())) for of in weights]
         return Vectors(weights, norms, sum(count for gram, count in counted.items() if len(gram) == 2))
+
+
+def _score(own: Vectors, true: Vectors) -> float:
+    penalty = math.exp(-((own.length - true.length) ** 2) / (2 * SIGMA**2))
+    return 10 * penalty * sum(_similarity(own, true, n) for n in range(LONGEST)) / LONGEST
 
 
 def _similarity(own: Vectors, true: Vectors, n: int) -> float:

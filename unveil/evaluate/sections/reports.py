@@ -3,7 +3,7 @@
 Every metric has the same answers: all whose question has a reference. An answer without text counts 0 in each and is
 counted apart. References in Chinese are cut into words otherwise, so they stand in a table of their own.
 
-Shapes: N answers, K columns.
+Shapes: N answers, K columns, M models.
 """
 
 from __future__ import annotations
@@ -193,7 +193,9 @@ def _further(
     else:
         cider = Cider(references)
         blind["ciderD"] = sum(map(cider.blind, references))
-        found.append(("ciderD", 10.0, _each(given, cider.score)))
+        said = zip(*(map(_said, rows) for rows in given.values()), strict=True)
+        values_NM = np.array([cider.scores(answers, true) for answers, true in zip(said, references, strict=True)])
+        found.append(("ciderD", 10.0, dict(zip(given, values_NM.T, strict=True))))
     scorer = meteor.scorer() if cut == "13a" else "WordNet is English"
     if isinstance(scorer, str):
         unmeasured[f"meteor_nltk ({cut})"] = scorer
@@ -207,6 +209,10 @@ def _further(
             if score.edge is not None:
                 blind[score.key] = max(int((of == score.edge).sum()) for of in own.values())
     return found
+
+
+def _said(one: Report) -> str:
+    return one.said
 
 
 def _each(given: Mapping[str, Sequence[Report]], score: Callable[[str, str], float]) -> dict[str, Array]:
