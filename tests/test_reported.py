@@ -16,7 +16,7 @@ from unveil.core import wordings
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.records import Dialogue
 from unveil.core.report_sections import part
-from unveil.core.reported import Compared, reported
+from unveil.core.reported import ReportComparison, reported
 from unveil.curate.candidates import pair_of
 from unveil.curate.hallucinate import balanced
 from unveil.curate.mau import MauOptions, mau
@@ -231,6 +231,6 @@ def test_to_name_everything_does_not_pay() -> None:
 
 
 def test_compared_by_hand() -> None:
-    compared = Compared(reported("A mass. No nodule.", NAMES), reported("A nodule. No effusion.", NAMES))
+    compared = ReportComparison(reported("A mass. No nodule.", NAMES), reported("A nodule. No effusion.", NAMES))
     assert compared.counts == (0, 1, 1, 0, 1, 1) and compared.conflict == 1
     assert (compared.missed, compared.invented) == (["nodule"], ["mass"])

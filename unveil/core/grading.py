@@ -23,7 +23,7 @@ from unveil.core.box_formats import View, unmark
 from unveil.core.choices import read_choice
 from unveil.core.geometry import Box, ious, match, mean_iou
 from unveil.core.records import Dialogue, Finding, Kind, Record
-from unveil.core.reported import Compared, in_english, reported
+from unveil.core.reported import ReportComparison, in_english, reported
 from unveil.core.text_metrics import rouge_l
 from unveil.core.text_metrics import words as words_of
 from unveil.core.untrusted import quoted
@@ -103,14 +103,14 @@ class Case:
         return name_of(label, self.names)
 
     @cached_property
-    def reported(self) -> Compared | None:
+    def reported(self) -> ReportComparison | None:
         """What a report finds and denies beside its reference; None where the reader cannot tell (``in_english``)."""
         truth = self.dialogue.answer
         if not in_english(self.dialogue.language, truth):
             return None
         names = tuple(self.names)
         known = frozenset(self.name(f.label) for f in self.record.findings)
-        return Compared(reported(self.text, names), reported(truth, names), known)
+        return ReportComparison(reported(self.text, names), reported(truth, names), known)
 
     @cached_property
     def outcome(self) -> Outcome:

@@ -30,7 +30,7 @@ class Evaluator(Protocol):
 
 
 @dataclass(frozen=True)
-class Score:
+class RadEvalScore:
     """One of a metric's scores: its key in RadEval's reply, and what it is where nothing was read (None: no such)."""
 
     key: str
@@ -38,11 +38,15 @@ class Score:
 
 
 #: The scores of each report by metric. Of CheXbert these are shares of labels that agree; its F1 is one of a corpus.
-SCORES: dict[Metric, tuple[Score, ...]] = {
-    "radgraph": (Score("radgraph_simple", 0.0), Score("radgraph_partial", 0.0), Score("radgraph_complete", 0.0)),
-    "f1chexbert": (Score("f1chexbert_sample_acc_5", None), Score("f1chexbert_sample_acc_all", None)),
-    "ratescore": (Score("ratescore", 0.5),),
-    "green": (Score("green", 0.0),),
+SCORES: dict[Metric, tuple[RadEvalScore, ...]] = {
+    "radgraph": (
+        RadEvalScore("radgraph_simple", 0.0),
+        RadEvalScore("radgraph_partial", 0.0),
+        RadEvalScore("radgraph_complete", 0.0),
+    ),
+    "f1chexbert": (RadEvalScore("f1chexbert_sample_acc_5", None), RadEvalScore("f1chexbert_sample_acc_all", None)),
+    "ratescore": (RadEvalScore("ratescore", 0.5),),
+    "green": (RadEvalScore("green", 0.0),),
 }
 #: Those whose text RadEval's model must see in small letters: its two published versions differ in that.
 LOWERED: tuple[Metric, ...] = ("radgraph",)

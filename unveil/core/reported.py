@@ -47,7 +47,7 @@ _ONE_NAME = {normal(other): name for name, others in CHEST.items() for other in 
 
 
 @dataclass(frozen=True)
-class Mention:
+class NameMention:
     """A name in a text: which, whether it is found there or denied, and where it stands."""
 
     name: str
@@ -60,7 +60,7 @@ class Mention:
 class Reported:
     """The names of one report, in order; a name may stand in it several times."""
 
-    mentions: tuple[Mention, ...]
+    mentions: tuple[NameMention, ...]
 
     @property
     def found(self) -> frozenset[str]:
@@ -73,7 +73,7 @@ class Reported:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ReportComparison:
     """A report beside its reference. ``known`` are further names that are true of the image: its annotations'."""
 
     said: Reported
@@ -118,7 +118,9 @@ def reported(text: str, labels: tuple[str, ...]) -> Reported:
     """What a report finds and denies by the names of ``labels``; of none by those of ``CHEST``."""
     said = (claim for claim in claims(read(text, _names(labels))) if claim.name is not None)
     one_name = {} if labels else _ONE_NAME
-    return Reported(tuple(Mention(one_name.get(c.name or "", c.name or ""), c.affirmed, c.start, c.end) for c in said))
+    return Reported(
+        tuple(NameMention(one_name.get(c.name or "", c.name or ""), c.affirmed, c.start, c.end) for c in said)
+    )
 
 
 def in_english(language: str | None, reference: str) -> bool:

@@ -31,7 +31,7 @@ QUESTION = "Is there {} in this image?"
 
 
 @dataclass(frozen=True)
-class Known:
+class ImageTruth:
     """What is true of one image: names that are there, and names that are known not to be."""
 
     present: tuple[str, ...]
@@ -56,7 +56,7 @@ class Together:
         return found
 
 
-def known(record: Record, names: Sequence[str]) -> Known:
+def known(record: Record, names: Sequence[str]) -> ImageTruth:
     """What is there and what is not, by the annotations, and by what a report in English finds and denies.
 
     ``names`` are those of the data set, none where nothing is annotated: then the report is read with those of chest
@@ -68,7 +68,7 @@ def known(record: Record, names: Sequence[str]) -> Known:
     absent = set(names) if record.completeness == "exhaustive" else _spelled(told.denied, names)
     words = [set(normal(name).split()) for name in present | _spelled(told.found, names)]
     apart = (name for name in absent if not any(_within(set(normal(name).split()), one) for one in words))
-    return Known(tuple(sorted(present)), tuple(sorted(apart)))
+    return ImageTruth(tuple(sorted(present)), tuple(sorted(apart)))
 
 
 def _told(record: Record, names: Sequence[str]) -> Reported:
@@ -119,7 +119,7 @@ def probes(
                 yield from _pair(record, f"{way}/{record.id}/{number}", both)
 
 
-def _together(records: Sequence[Record], true: Mapping[str, Known]) -> dict[tuple[str, str | None], Together]:
+def _together(records: Sequence[Record], true: Mapping[str, ImageTruth]) -> dict[tuple[str, str | None], Together]:
     counted = [r for r in records if r.split == "train"] or records
     found: dict[tuple[str, str | None], list[frozenset[str]]] = {(r.source.dataset, r.modality): [] for r in records}
     for record in counted:
@@ -127,7 +127,7 @@ def _together(records: Sequence[Record], true: Mapping[str, Known]) -> dict[tupl
     return {about: Together(tuple(images)) for about, images in found.items()}
 
 
-def _ordered(image: Known, way: Way, together: Together, rng: np.random.Generator) -> list[str]:
+def _ordered(image: ImageTruth, way: Way, together: Together, rng: np.random.Generator) -> list[str]:
     """The absent names, the first to be asked for first."""
     drawn = [image.absent[i] for i in rng.permutation(len(image.absent))]
     if way == "random":

@@ -20,7 +20,7 @@ from unveil.core.answers import yes_no, yes_or_no_alone
 from unveil.core.grading import Case, ScoreError
 from unveil.core.records import Prediction
 from unveil.core.text_metrics import words
-from unveil.evaluate.sections.ratios import Array, Figure, differences, estimates, f_score, ratio
+from unveil.evaluate.sections.ratios import Array, Statistic, differences, estimates, f_score, ratio
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 
@@ -35,7 +35,7 @@ class Kept(NamedTuple):
 
 #: The columns of a question of a pair, and its figures; the last two columns stand once for each pair.
 ONE, PRESENT, YES, HIT, RIGHT, UNREAD, PAIR, PAIR_RIGHT = range(8)
-PROBES: dict[str, Figure] = {
+PROBES: dict[str, Statistic] = {
     "paired_accuracy": ratio(PAIR_RIGHT, PAIR),
     "accuracy": ratio(RIGHT, ONE),
     "precision": ratio(HIT, YES),
@@ -46,7 +46,7 @@ PROBES: dict[str, Figure] = {
 }
 #: The columns of a report, and its figures.
 REPORT, WITH_INVENTED, MENTIONS, INVENTED = range(4)
-CHAIR: dict[str, Figure] = {"chair_s": ratio(WITH_INVENTED, REPORT), "chair_i": ratio(INVENTED, MENTIONS)}
+CHAIR: dict[str, Statistic] = {"chair_s": ratio(WITH_INVENTED, REPORT), "chair_i": ratio(INVENTED, MENTIONS)}
 NAMES = {
     "paired_accuracy": "Both questions of a pair right",
     "accuracy": "Accuracy",
@@ -106,7 +106,7 @@ def summarise(answers: Answers[Kept], scoring: Scoring) -> dict[str, Any] | None
     return found
 
 
-def _figures(given: Mapping[str, Sequence[Kept]], figures: Mapping[str, Figure], scoring: Scoring) -> dict[str, Any]:
+def _figures(given: Mapping[str, Sequence[Kept]], figures: Mapping[str, Statistic], scoring: Scoring) -> dict[str, Any]:
     """All models' figures and their paired differences."""
     tables = {model: _table(rows) for model, rows in given.items()}
     clusters, names = [one.cluster for one in next(iter(given.values()))], list(given)

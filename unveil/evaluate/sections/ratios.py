@@ -1,6 +1,6 @@
 """Figures of a section from sums over patients: values, intervals and paired differences, recomputed on resamples.
 
-A figure is a function of sums (``Figure.of``), such as a ratio of two of them or the BLEU of a corpus; so it is
+A figure is a function of sums (``Statistic.of``), such as a ratio of two of them or the BLEU of a corpus; so it is
 computed anew on every resample and never averaged. Shapes: N answers, C clusters, B resamples, K sums.
 """
 
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Figure:
+class Statistic:
     """A figure from sums (..., K) to (...): NaN where there is nothing to compute it from.
 
     ``counts`` are the columns of which one must not be 0 for an answer to take part; ``highest`` is its largest value.
@@ -30,12 +30,12 @@ class Figure:
     highest: float = 1.0
 
 
-def ratio(numerator: int, denominator: int, times: float = 1.0, highest: float = 1.0) -> Figure:
+def ratio(numerator: int, denominator: int, times: float = 1.0, highest: float = 1.0) -> Statistic:
     """The ratio of two columns."""
     return f_score(numerator, (denominator,), times, highest)
 
 
-def f_score(numerator: int, denominators: tuple[int, ...], times: float = 2.0, highest: float = 1.0) -> Figure:
+def f_score(numerator: int, denominators: tuple[int, ...], times: float = 2.0, highest: float = 1.0) -> Statistic:
     """``times`` a column over the sum of others: with 2, hits, what was said and what is true it is F1."""
 
     def of(sums_K: Array) -> Array:
@@ -45,29 +45,29 @@ def f_score(numerator: int, denominators: tuple[int, ...], times: float = 2.0, h
         )
         return value
 
-    return Figure(of, denominators, highest)
+    return Statistic(of, denominators, highest)
 
 
 @dataclass(frozen=True)
-class Sums:
+class ClusterSums:
     """What one model's answers add up to by cluster: sums (C, K), and answers that have something there (C, K)."""
 
     sums_CK: Array
     items_CK: Array
 
 
-def by_cluster(clusters: Sequence[str], values_NK: Array) -> Sums:
-    """Sums by cluster; clusters are sorted, so that a seed draws the same ones for every model."""
+def by_cluster(clusters: Sequence[str], values_NK: Array) -> ClusterSums:
+    """ClusterSums by cluster; clusters are sorted, so that a seed draws the same ones for every model."""
     _, at_N = np.unique(np.asarray(clusters), return_inverse=True)
     sums_CK = np.zeros((int(at_N.max(initial=-1)) + 1, values_NK.shape[1]))
     items_CK = np.zeros_like(sums_CK)
     np.add.at(sums_CK, at_N, values_NK)
     np.add.at(items_CK, at_N, values_NK != 0)
-    return Sums(sums_CK, items_CK)
+    return ClusterSums(sums_CK, items_CK)
 
 
 def estimates(
-    figures: Mapping[str, Figure], values_NK: Array, clusters: Sequence[str], resamples: int, seed: int
+    figures: Mapping[str, Statistic], values_NK: Array, clusters: Sequence[str], resamples: int, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Each figure with its interval, the answers and the clusters that it rests on, as JSON values."""
     table = by_cluster(clusters, values_NK)
@@ -80,7 +80,7 @@ def estimates(
 
 
 def differences(
-    figures: Mapping[str, Figure],
+    figures: Mapping[str, Statistic],
     first_NK: Array,
     second_NK: Array,
     clusters: Sequence[str],
@@ -96,7 +96,7 @@ def differences(
         n = int(((first_NK[:, columns] != 0) | (second_NK[:, columns] != 0)).any(1).sum())
         value = one.of(b.sums_CK.sum(0)) - one.of(a.sums_CK.sum(0))
         drawn = one.of(drawn_b) - one.of(drawn_a)
-        row = _estimate(value, drawn, Sums(a.sums_CK, a.items_CK + b.items_CK), one, n, -one.highest)
+        row = _estimate(value, drawn, ClusterSums(a.sums_CK, a.items_CK + b.items_CK), one, n, -one.highest)
         apart_C = np.nan_to_num(one.of(a.sums_CK)) != np.nan_to_num(one.of(b.sums_CK))
         row["differing"] = int(apart_C.sum())
         enough = row["differing"] >= bootstrap.TELLING
@@ -104,7 +104,9 @@ def differences(
     return found
 
 
-def _estimate(value: Array, drawn_B: Array, table: Sums, one: Figure, n: int, lowest: float) -> dict[str, Any]:
+def _estimate(
+    value: Array, drawn_B: Array, table: ClusterSums, one: Statistic, n: int, lowest: float
+) -> dict[str, Any]:
     clusters = int((table.items_CK[:, list(one.counts)] > 0).any(1).sum())
     row: dict[str, Any] = {"value": None, "low": None, "high": None, "n": n, "clusters": clusters}
     if np.isnan(value):

@@ -19,14 +19,14 @@ from unveil.core import console, radeval
 from unveil.core import text_metrics as text
 from unveil.core.grading import Case
 from unveil.core.records import Prediction
-from unveil.core.reported import Compared
+from unveil.core.reported import ReportComparison
 from unveil.evaluate import meteor
 from unveil.evaluate.cider import Cider
-from unveil.evaluate.sections.ratios import Array, Figure, differences, estimates, f_score, ratio
+from unveil.evaluate.sections.ratios import Array, Statistic, differences, estimates, f_score, ratio
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 
-class Report(NamedTuple):
+class KeptReport(NamedTuple):
     """What is kept of an answer. ``numbers`` are BLEU's counts, ROUGE-L and the counts of names, in this order."""
 
     id: str
@@ -34,7 +34,7 @@ class Report(NamedTuple):
     said: str
     reference: str
     cut: bool
-    compared: Compared | None
+    compared: ReportComparison | None
     numbers: NDArray[np.float32]
 
 
@@ -55,7 +55,7 @@ _ROUGE, _NAMED, _ONE = text.COUNTS, text.COUNTS + 1, text.COUNTS + 7
 _WIDTH = _ONE + 1
 
 
-def keep(case: Case, prediction: Prediction) -> Report | None:
+def keep(case: Case, prediction: Prediction) -> KeptReport | None:
     """What of an answer the figures need; None of a question for something else."""
     if case.dialogue.kind != "report":
         return None
@@ -66,10 +66,10 @@ def keep(case: Case, prediction: Prediction) -> Report | None:
         numbers[_ROUGE] = case.outcome.sums["report_rougeL"][0]
         numbers[_NAMED:_ONE] = case.reported.counts if case.reported else 0
         numbers[_ONE] = 1
-    return Report(case.dialogue.id, case.record.cluster, said, reference, case.cut, case.reported, numbers)
+    return KeptReport(case.dialogue.id, case.record.cluster, said, reference, case.cut, case.reported, numbers)
 
 
-def summarise(answers: Answers[Report], scoring: Scoring) -> dict[str, Any] | None:
+def summarise(answers: Answers[KeptReport], scoring: Scoring) -> dict[str, Any] | None:
     """The tables by how references are cut, what could not be measured and why, and two examples."""
     given = {model: list(rows) for model, rows in answers.asked.items()}
     asked = next(iter(given.values()), [])
@@ -95,9 +95,9 @@ class _Columns:
 
     def __init__(self, english: bool) -> None:
         whole = (text.COUNTS - 1,)
-        self.figures = {f"bleu{n}_sacre": Figure(partial(_bleu, order=n), whole) for n in range(1, text.ORDER + 1)}
+        self.figures = {f"bleu{n}_sacre": Statistic(partial(_bleu, order=n), whole) for n in range(1, text.ORDER + 1)}
         self.figures["rougeL"] = ratio(_ROUGE, _ONE)
-        self.more: dict[str, Callable[[Report], float]] = {}
+        self.more: dict[str, Callable[[KeptReport], float]] = {}
         self.batches: dict[str, radeval.Metric] = {}
         self.width = _WIDTH
         if english:
@@ -109,7 +109,7 @@ class _Columns:
 
     def add(self, name: str, highest: float = 1.0) -> None:
         """A figure that is the mean of a further column."""
-        self.figures[name] = Figure(ratio(self.width, _ONE).of, (_ONE,), highest)
+        self.figures[name] = Statistic(ratio(self.width, _ONE).of, (_ONE,), highest)
         self.width += 1
 
 
@@ -118,7 +118,7 @@ def _bleu(sums_K: Array, order: int) -> Array:
 
 
 def _table(
-    given: Mapping[str, Sequence[Report]], cut: text.Tokeniser, scoring: Scoring, unmeasured: dict[str, str]
+    given: Mapping[str, Sequence[KeptReport]], cut: text.Tokeniser, scoring: Scoring, unmeasured: dict[str, str]
 ) -> dict[str, Any]:
     """All models' figures and paired differences of references that are cut in one way."""
     rows = next(iter(given.values()))
@@ -153,7 +153,7 @@ def _table(
     }
 
 
-def _corpus(given: Mapping[str, Sequence[Report]], scoring: Scoring) -> dict[str, dict[str, float]]:
+def _corpus(given: Mapping[str, Sequence[KeptReport]], scoring: Scoring) -> dict[str, dict[str, float]]:
     """CheXbert's F1 over the corpus by model, as RadEval gives it: without an interval."""
     if "f1chexbert" not in scoring.radeval:
         return {}
@@ -161,11 +161,11 @@ def _corpus(given: Mapping[str, Sequence[Report]], scoring: Scoring) -> dict[str
     return {model: radeval.corpus("f1chexbert", *of) for model, of in texts.items()}
 
 
-def _numbers(rows: Sequence[Report]) -> Array:
+def _numbers(rows: Sequence[KeptReport]) -> Array:
     return np.array([one.numbers for one in rows], float)
 
 
-def _counts(rows: Sequence[Report]) -> dict[str, int]:
+def _counts(rows: Sequence[KeptReport]) -> dict[str, int]:
     """Answers without text, cut ones, and those of which the reader of names found nothing in answer or reference."""
     read = [one.compared for one in rows if one.compared]
     return {
@@ -179,7 +179,7 @@ def _counts(rows: Sequence[Report]) -> dict[str, int]:
 
 
 def _further(
-    given: Mapping[str, Sequence[Report]],
+    given: Mapping[str, Sequence[KeptReport]],
     cut: str,
     scoring: Scoring,
     unmeasured: dict[str, str],
@@ -211,18 +211,18 @@ def _further(
     return found
 
 
-def _said(one: Report) -> str:
+def _said(one: KeptReport) -> str:
     return one.said
 
 
-def _each(given: Mapping[str, Sequence[Report]], score: Callable[[str, str], float]) -> dict[str, Array]:
+def _each(given: Mapping[str, Sequence[KeptReport]], score: Callable[[str, str], float]) -> dict[str, Array]:
     return {model: np.array([score(one.said, one.reference) for one in rows]) for model, rows in given.items()}
 
 
 # ---------------------------------------------------------------------------------------------------------- examples
 
 
-def _chosen(rows: Sequence[Report], ids: Sequence[int]) -> list[int]:
+def _chosen(rows: Sequence[KeptReport], ids: Sequence[int]) -> list[int]:
     """Two answers of the last model: the one that invents most, and the one in the middle by ROUGE-L."""
     by_rouge = sorted(range(len(rows)), key=lambda i: (float(rows[i].numbers[_ROUGE]), rows[i].id))
     if not by_rouge:
@@ -232,11 +232,11 @@ def _chosen(rows: Sequence[Report], ids: Sequence[int]) -> list[int]:
     return [ids[i] for i in dict.fromkeys((worst, middle))]
 
 
-def _invented(one: Report) -> int:
+def _invented(one: KeptReport) -> int:
     return len(one.compared.invented) if one.compared else 0
 
 
-def _example(given: Mapping[str, Sequence[Report]], at: int) -> dict[str, Any]:
+def _example(given: Mapping[str, Sequence[KeptReport]], at: int) -> dict[str, Any]:
     """A reference and the first and the last model's answer to it, in pieces with what is told of each."""
     models = list(dict.fromkeys([next(iter(given)), list(given)[-1]]))
     one = given[models[0]][at]
@@ -244,7 +244,7 @@ def _example(given: Mapping[str, Sequence[Report]], at: int) -> dict[str, Any]:
     return {"id": one.id, "reference": pieces(one.reference, one.compared, truth=True), "answers": answers}
 
 
-def pieces(whole: str, compared: Compared | None, truth: bool = False) -> list[dict[str, Any]]:
+def pieces(whole: str, compared: ReportComparison | None, truth: bool = False) -> list[dict[str, Any]]:
     """A text in pieces, each plain or a name: found, denied, invented, or denied though it is there ("missed")."""
     made: list[dict[str, Any]] = []
     end = 0
@@ -255,7 +255,7 @@ def pieces(whole: str, compared: Compared | None, truth: bool = False) -> list[d
     return [*made, {"text": whole[end:], "mark": None}] if whole[end:] else made
 
 
-def _mark(name: str, found: bool, compared: Compared | None, truth: bool) -> str:
+def _mark(name: str, found: bool, compared: ReportComparison | None, truth: bool) -> str:
     plain = "found" if found else "denied"
     if truth or compared is None:
         return plain
@@ -292,4 +292,4 @@ def _figure(cell: Mapping[str, Any] | None) -> str:
     return f"{cell['value']:.3f}{limits}"
 
 
-REPORTS: Section[Report] = Section("reports", "Reports", keep, summarise, "reports.html.j2", shown)
+REPORTS: Section[KeptReport] = Section("reports", "Reports", keep, summarise, "reports.html.j2", shown)
