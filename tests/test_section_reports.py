@@ -40,6 +40,12 @@ def asked(answers: Sequence[str] = TRUTH, **more) -> tuple[list[Record], list[Di
     return rows, made
 
 
+def pairs_of(models: Sequence[str] | dict[str, Any]) -> list[tuple[str, str]]:
+    """Each model with those before it."""
+    names = list(models)
+    return [(b, a) for i, b in enumerate(names) for a in names[:i]]
+
+
 def figures(
     records: list[Record], dialogues: list[Dialogue], said: dict[str, Sequence[str]], **more: Any
 ) -> dict[str, Any]:
@@ -49,7 +55,7 @@ def figures(
         rows = [predicted(d, text) for d, text in zip(dialogues, texts, strict=True)]
         for case, prediction in cases(records, dialogues, rows):
             keep(case, prediction)
-    return kept.summaries(Scoring(records, dialogues, 200, 0, **more))
+    return kept.summaries(Scoring(records, dialogues, pairs_of(said), 200, 0, **more))
 
 
 def table(said: dict[str, Sequence[str]], truth: Sequence[str] = TRUTH, **more: Any) -> dict[str, Any]:
@@ -188,7 +194,7 @@ def test_shuffled_answers_give_the_same_score(tmp_path: Path) -> None:
         keep = (kept := sections.Collected()).of("m")
         for case, prediction in cases(rows, made, order):
             keep(case, prediction)
-        found = kept.summaries(Scoring(rows, made, 20, 0))["hallucination"]["probes"]["random"]["models"]["m"]
+        found = kept.summaries(Scoring(rows, made, [], 20, 0))["hallucination"]["probes"]["random"]["models"]["m"]
         assert found["metrics"]["paired_accuracy"]["value"] == 1
 
 

@@ -12,7 +12,7 @@ false alarms (``Outcome.left_out``). Which items take part in a metric depends o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -23,9 +23,8 @@ from unveil.core.box_formats import View, unmark
 from unveil.core.choices import read_choice
 from unveil.core.geometry import Box, ious, match, mean_iou
 from unveil.core.records import Dialogue, Finding, Kind, Record
-from unveil.core.reported import ReportComparison, in_english, reported
-from unveil.core.text_metrics import rouge_l
-from unveil.core.text_metrics import words as words_of
+from unveil.core.reported import OF_NAMES, ReportComparison, in_english, report_sums, reported
+from unveil.core.text_metrics import words
 from unveil.core.untrusted import quoted
 from unveil.core.words import overlap, tokens
 
@@ -89,6 +88,8 @@ class Case:
     text: str
     names: Sequence[str]
     cut: bool = False
+    options: Sequence[float] = ()
+    """The log-probabilities of the answers to choose from, where they are known."""
 
     @property
     def exhaustive(self) -> bool:
@@ -322,8 +323,8 @@ def _own(case: Case) -> Outcome:
         return case.result(None, {}, left_out=(case.dialogue.kind,))
     exact = tokens(case.text) == gold
     if case.dialogue.kind == "open":
-        words = overlap(case.text, case.dialogue.answer)
-        return case.result(exact, {"open_recall": (words.recall, 1), "open_f1": (words.f1, 1), "exact": (exact, 1)})
+        shared = overlap(case.text, case.dialogue.answer)
+        return case.result(exact, {"open_recall": (shared.recall, 1), "open_f1": (shared.f1, 1), "exact": (exact, 1)})
     if (true := yes_or_no_alone(case.dialogue.answer)) is None:
         return case.result(exact, {"closed": (exact, 1), "exact": (exact, 1)})
     said = says_yes(case.dialogue.question, case.text, case.names)
@@ -333,7 +334,7 @@ def _own(case: Case) -> Outcome:
 
 
 def _choice(case: Case) -> Outcome:
-    """The option that was chosen against the true one."""
+    """The option that was chosen against the true one, and the likeliest; a guess among equally likely ones."""
     true = read_choice(case.dialogue.answer, case.dialogue.choices)
     if true is None:
         raise ScoreError(
@@ -341,28 +342,22 @@ def _choice(case: Case) -> Outcome:
             f"{len(case.dialogue.choices)} choices; make the dialogues again"
         )
     right = case.parsed.choice == true
-    return case.result(right, {"choice": (right, 1)})
+    sums: dict[str, tuple[float, float]] = {"choice": (right, 1)}
+    if case.options:
+        likeliest = [i for i, logp in enumerate(case.options) if logp == max(case.options)]
+        sums["choice_likelihood"] = ((true in likeliest) / len(likeliest), 1)
+    return case.result(right, sums)
 
 
 def _report(case: Case) -> Outcome:
-    """A report beside its reference, without a verdict: alike in words, and in what both find and deny.
-
-    A finding that only one of them has is a failure, and so counted; what the annotations have is not invented.
-    """
-    if not words_of(case.dialogue.answer):
-        return case.result(None, {}, left_out=("report_rougeL", "report_found", "report_denied"))
-    sums: dict[str, tuple[float, float]] = {"report_rougeL": (rouge_l(case.text, case.dialogue.answer).f1, 1)}
-    if (compared := case.reported) is None:
-        return case.result(None, sums, left_out=("report_found", "report_denied"))
-    for name, (both, said, true) in _thirds(("report_found", "report_denied"), compared.counts):
-        sums[name] = 2 * both, said + true
-    failures: list[Failure] = ["missed"] * len(compared.missed)
-    failures += ["false alarm"] * len(compared.invented)
-    return case.result(None, sums, failures)
-
-
-def _thirds(names: Sequence[str], counts: Sequence[int]) -> Iterator[tuple[str, Sequence[int]]]:
-    return ((name, counts[3 * i : 3 * i + 3]) for i, name in enumerate(names))
+    """A report beside its reference, without a verdict. A finding that only one of them has is a failure."""
+    truth, compared = case.dialogue.answer, case.reported
+    if not words(truth):
+        return case.result(None, {}, left_out=("report_rougeL", *OF_NAMES))
+    failures: list[Failure] = ["missed"] * len(compared.missed) if compared else []
+    failures += ["false alarm"] * len(compared.invented) if compared else []
+    sums = report_sums(case.text, truth, compared)
+    return case.result(None, sums, failures, left_out=() if compared else OF_NAMES)
 
 
 _OUTCOMES: dict[Kind, Callable[[Case], Outcome]] = {
@@ -378,14 +373,22 @@ _OUTCOMES: dict[Kind, Callable[[Case], Outcome]] = {
 }
 
 
-def grade(dialogue: Dialogue, record: Record, text: str, view: View, names: Sequence[str], cut: bool = False) -> Case:
+def grade(
+    dialogue: Dialogue,
+    record: Record,
+    text: str,
+    view: View,
+    names: Sequence[str],
+    cut: bool = False,
+    options: Sequence[float] = (),
+) -> Case:
     """An answer beside the truth: the one place where answers are read.
 
     ``view`` is the picture that its boxes refer to, ``names`` the vocabulary of the data set; ``cut`` tells that it hit
-    the length limit.
+    the length limit, ``options`` how likely the answers to choose from were.
     """
     parsed = parse(dialogue.kind, text, view, names, dialogue.target, dialogue.choices)
-    return Case(dialogue, record, parsed, text, names, cut)
+    return Case(dialogue, record, parsed, text, names, cut, options)
 
 
 def score(outcome: Outcome) -> float | None:

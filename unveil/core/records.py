@@ -285,10 +285,11 @@ class Prediction:
     cut: bool = False
     """Whether the answer hit its length limit."""
     tokens: tuple[tuple[int, float], ...] = ()
-    """Of each of its tokens, where it ends in ``answer`` and its log-probability; empty where these are not known."""
+    """Of each of its tokens, where it ends in ``answer`` (in letters from 0 on) and its log-probability, the end of the
+    answer last; empty where these are not known."""
     options: tuple[float, ...] = ()
-    """The log-probabilities of the answers that a question lets choose from: its choices, or yes and no, in this order;
-    empty where they are not known."""
+    """The log-probabilities of the answers that a question lets choose from: its choices, or yes and no, in this order,
+    as they begin (``alternatives``); empty where they are not known."""
     shown: Shown = "own"
     """Which image the model was shown: the question's own, or what stood in its place."""
 

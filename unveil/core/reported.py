@@ -13,7 +13,7 @@ from functools import lru_cache
 from unveil.core.answers import says_nothing
 from unveil.core.assertions import claims, read
 from unveil.core.names import Names, normal
-from unveil.core.text_metrics import tokeniser
+from unveil.core.text_metrics import rouge_l, tokeniser
 
 #: What reports on chest radiographs speak of, with other words for it: the vocabulary where a data set annotates
 #: nothing. Devices are left out; they are no findings.
@@ -121,6 +121,20 @@ def reported(text: str, labels: tuple[str, ...]) -> Reported:
     return Reported(
         tuple(NameMention(one_name.get(c.name or "", c.name or ""), c.affirmed, c.start, c.end) for c in said)
     )
+
+
+#: The ratios of names that a report adds to.
+OF_NAMES = ("report_found", "report_denied")
+
+
+def report_sums(said: str, true: str, compared: ReportComparison | None) -> dict[str, tuple[float, float]]:
+    """What a report adds to the metrics' ratios, (numerator, denominator): words in common, and F1 of names where it is
+    ``compared``. Raises ``ValueError`` for a reference without a word."""
+    sums: dict[str, tuple[float, float]] = {"report_rougeL": (rouge_l(said, true).f1, 1)}
+    for i, name in enumerate(OF_NAMES if compared else ()):
+        both, given, wanted = compared.counts[3 * i : 3 * i + 3] if compared else (0, 0, 0)
+        sums[name] = 2 * both, given + wanted
+    return sums
 
 
 def in_english(language: str | None, reference: str) -> bool:

@@ -34,6 +34,9 @@ class PredictOptions(ModelChoice, ServerOptions):
     """Images whose questions are answered at a time; at most eight times as many questions."""
     max_new_tokens: Count = 384
     """Longest answer in tokens; an answer that hits it is marked as cut."""
+    confidence: bool = True
+    """Keep how sure the model is: the log-probability of each token of an answer, and of each option of multiple choice
+    or of yes and no. The file becomes several times as large, and calibration can be told from it."""
     precision: Precision = "auto"
     """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
     engine: Literal["own", "vllm", "openai", "transformers"] = "own"

@@ -17,8 +17,9 @@ from unveil.evaluate import unfinished
 from unveil.evaluate.options import PredictOptions
 from unveil.vlm import models
 from unveil.vlm.chat import Chat
+from unveil.vlm.confidence import options_of, tokens_of
 from unveil.vlm.engine import Engine
-from unveil.vlm.generate import GenerationError, banned, batches, decoding
+from unveil.vlm.generate import GenerationError, Rollout, banned, batches, decoding
 from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.processes import device, processes
 from unveil.vlm.scorer import Distribution
@@ -64,8 +65,8 @@ class Writer:
     """The fingerprint of the weights, or what the server calls them."""
     chat: Chat
     decoding: dict[str, Any]
-    answer: Callable[[Sequence[Dialogue], Sequence[EncodedExample]], list[tuple[str, bool]]]
-    """The text of each answer, and whether it was cut at the length limit."""
+    answer: Callable[[Sequence[Dialogue], Sequence[EncodedExample]], tuple[list[Rollout], list[tuple[float, ...]]]]
+    """The answers, and of each question the log-probabilities of its options, empty where they are not known."""
 
 
 def _own(config: Config) -> Writer:
@@ -75,7 +76,15 @@ def _own(config: Config) -> Writer:
     loaded = models.load(config.model, **config.how, device=device(), dtype=models.DTYPES.get(config.precision))
     engine = Engine(loaded)
     rule = decoding(loaded.chat, loaded.model.config, temperature=0.0, max_new_tokens=config.max_new_tokens)
-    return Writer(loaded.fingerprint, loaded.chat, rule, lambda _, rows: engine.answer(rows, config.max_new_tokens))
+
+    def answer(
+        batch: Sequence[Dialogue], rows: Sequence[EncodedExample]
+    ) -> tuple[list[Rollout], list[tuple[float, ...]]]:
+        options = options_of(loaded.chat, batch if config.confidence else (), rows if config.confidence else ())
+        drawn, logps = engine.answer_beside(rows, config.max_new_tokens, options.rows)
+        return drawn, options.likely(logps) or [()] * len(rows)
+
+    return Writer(loaded.fingerprint, loaded.chat, rule, answer)
 
 
 def _served(config: Config) -> Writer:
@@ -97,17 +106,20 @@ def _served(config: Config) -> Writer:
         config.records,
         config.out.parent,
         config.split,
+        kept=config.confidence,
         exact=chat.box_format.grid is None,
     )
     remote.model = config.server_model
     greedy = Distribution(0.0, tuple(never))
 
-    def answer(batch: Sequence[Dialogue], rows: Sequence[EncodedExample]) -> list[tuple[str, bool]]:
+    def answer(
+        batch: Sequence[Dialogue], rows: Sequence[EncodedExample]
+    ) -> tuple[list[Rollout], list[tuple[float, ...]]]:
         try:
             drawn = remote(chat, batch, rows, 1, config.max_new_tokens, greedy, 0)
         except GenerationError as error:
             raise ExpertError(f"{error}; the same command goes on from here") from error
-        return [(chat.text(one.ids), one.cut) for one in drawn]
+        return drawn, [()] * len(rows)
 
     rule = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens, "stop_ids": sorted(chat.stops)}
     return Writer(f"{config.server_model} at {remote.host}", chat, rule | {"banned_ids": never}, answer)
@@ -153,19 +165,21 @@ def answer_batch(
     writer: Writer, batch: Sequence[Dialogue], rows: Sequence[EncodedExample], config: Config
 ) -> list[Prediction]:
     """The model's answers to a batch of questions."""
-    answers = writer.answer(batch, rows)
+    drawn, options = writer.answer(batch, rows)
     return [
         Prediction(
             id=dialogue.id,
             record=dialogue.record,
             kind=dialogue.kind,
-            answer=text,
+            answer=writer.chat.text(said.ids),
             box_format=row.seen.view.box_format.name,
             frame=row.seen.view.frame,
             model=config.name or config.model,
-            cut=cut,
+            cut=said.cut,
+            tokens=tokens_of(writer.chat, said) if config.confidence else (),
+            options=likely,
         )
-        for dialogue, row, (text, cut) in zip(batch, rows, answers, strict=True)
+        for dialogue, row, said, likely in zip(batch, rows, drawn, options, strict=True)
     ]
 
 
@@ -177,4 +191,5 @@ def _identity(config: Config, writer: Writer) -> dict[str, Any]:
         "dialogues": digests.sha256(config.dialogues),
         "max_new_tokens": config.max_new_tokens,
         "name": config.name or config.model,
+        "confidence": config.confidence,
     }

@@ -51,6 +51,7 @@ MEASURES = {
     "report_denied": Measure(REPORTS, "Findings denied (F1)", "The same of what both say is not there."),
     "closed": Measure(OWN, "Closed questions", "Questions with a few possible answers, such as yes and no."),
     "choice": Measure(OWN, "Multiple choice", "Questions with options to choose from; the mark is a guess."),
+    "choice_likelihood": Measure(OWN, "Multiple choice (likeliest)", "The option that the model holds most likely."),
     "open_recall": Measure(OWN, "Open questions (recall)", "Words of the true answer that the answer holds."),
     "open_f1": Measure(OWN, "Open questions (F1)", "Words that both answers share, surplus words counted against it."),
     "exact": Measure(OWN, "Exact answers", "Closed and open questions answered word for word."),
@@ -103,6 +104,11 @@ def interval(cell: Mapping[str, Any], unit: str = "share") -> str:
     return f"{low.removesuffix(PER_CENT)} to {high}"
 
 
+def chance(p: float) -> str:
+    """A p-value: two digits, and those of small ones that count."""
+    return f"{p:.2f}" if p >= 0.1 else f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
 def compact(value: float) -> str:
     """Any number with few characters."""
     if not math.isfinite(value):
@@ -134,4 +140,6 @@ FILTERS = {
     "count": count,
     "compact": compact,
     "absent": absent,
+    "chance": chance,
+    "measure": lambda key: MEASURES[key],
 }

@@ -7,11 +7,14 @@ from typing import Any
 
 from unveil.core.grading import Case
 from unveil.core.records import Prediction
+from unveil.evaluate.sections import calibration
+from unveil.evaluate.sections.boxes import BOXES
 from unveil.evaluate.sections.hallucination import HALLUCINATION
 from unveil.evaluate.sections.reports import REPORTS
 from unveil.evaluate.sections.section import Answers, Scoring, Section
+from unveil.evaluate.sections.subgroups import SUBGROUPS
 
-SECTIONS: tuple[Section[Any], ...] = (REPORTS, HALLUCINATION)
+SECTIONS: tuple[Section[Any], ...] = (BOXES, REPORTS, HALLUCINATION, calibration.SECTION, SUBGROUPS)
 
 Keep = Callable[[Case, Prediction], None]
 

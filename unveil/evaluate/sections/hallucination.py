@@ -109,16 +109,15 @@ def summarise(answers: Answers[Kept], scoring: Scoring) -> dict[str, Any] | None
 def _figures(given: Mapping[str, Sequence[Kept]], figures: Mapping[str, Statistic], scoring: Scoring) -> dict[str, Any]:
     """All models' figures and their paired differences."""
     tables = {model: _table(rows) for model, rows in given.items()}
-    clusters, names = [one.cluster for one in next(iter(given.values()))], list(given)
+    clusters = [one.cluster for one in next(iter(given.values()))]
     sure = scoring.resamples, scoring.seed
     return {
         "n": len(clusters),
         "clusters": len(set(clusters)),
         "models": {model: {"metrics": estimates(figures, of, clusters, *sure)} for model, of in tables.items()},
         "differences": {
-            b: {a: differences(figures, tables[a], tables[b], clusters, *sure) for a in names[:i]}
-            for i, b in enumerate(names)
-            if i
+            b: {a: differences(figures, tables[a], tables[b], clusters, *sure) for c, a in scoring.pairs if c == b}
+            for b in dict.fromkeys(b for b, _ in scoring.pairs)
         },
     }
 

@@ -133,7 +133,10 @@ def _table(
         columns.add(name, highest)
         tables = {model: np.hstack([table, values[model][:, None]]) for model, table in tables.items()}
     sure = scoring.resamples, scoring.seed
-    names = list(given)
+
+    def apart(first: Array, second: Array) -> dict[str, dict[str, Any]]:
+        return differences(columns.figures, first, second, clusters, *sure)
+
     return {
         "signature": text.signature(cut),
         "n": len(rows),
@@ -144,9 +147,12 @@ def _table(
             for model, table in tables.items()
         },
         "differences": {
-            b: {a: differences(columns.figures, tables[a], tables[b], clusters, *sure) for a in names[:i]}
-            for i, b in enumerate(names)
-            if i
+            b: {
+                a: differences(columns.figures, tables[a], tables[b], clusters, *sure)
+                for c, a in scoring.pairs
+                if c == b
+            }
+            for b in dict.fromkeys(b for b, _ in scoring.pairs)
         },
         "blind": blind,
         "corpus": _corpus(given, scoring) if cut == "13a" else {},
