@@ -1,0 +1,80 @@
+"""Benchmarks of short questions about images: VQA-RAD, SLAKE in two languages, PathVQA."""
+
+from unveil.evaluate.benchmarks.benchmark import SHORT, SHORT_ZH, Benchmark
+
+METRICS = ("closed", "open_recall", "open_f1", "exact")
+WORDING = "as published, with a line below that asks for a single word or phrase"
+PARSER = (
+    "closed: yes or no as whole words, one of them and not both, else the normalised text; open: the words of the "
+    "answer, each counted once; what cannot be read is wrong, and counted"
+)
+
+VQA: tuple[Benchmark, ...] = (
+    Benchmark(
+        "vqa-rad",
+        "VQA-RAD",
+        ("vqa-rad",),
+        ("closed", "open"),
+        METRICS,
+        WORDING,
+        PARSER,
+        "the published test questions; beside it those about images that no training question shows",
+        451,
+        suffix=SHORT,
+        published=("llava-med", "medevalkit"),
+        notes=(
+            "Questions were dealt to the splits, not images: 202 of the 203 test images are training images too, so "
+            "that a model trained on the published training split has seen nearly all of them.",
+            "Training leaves test images out unless `--allow-benchmark-test` is given: then the questions are all "
+            "about images that the model has not seen, and the published figures of others are no fair comparison.",
+        ),
+    ),
+    Benchmark(
+        "slake",
+        "SLAKE (English)",
+        ("slake",),
+        ("closed", "open"),
+        METRICS,
+        WORDING,
+        PARSER,
+        "the English questions of the published test split; beside it those about images that no training question of "
+        "either language shows",
+        1061,
+        "en",
+        SHORT,
+        ("llava-med", "medevalkit"),
+        notes=(
+            "61 of the 416 closed questions are answered by something else than yes or no.",
+            "Each language is image-disjoint in itself; a model trained on both has seen most test images.",
+        ),
+    ),
+    Benchmark(
+        "slake-zh",
+        "SLAKE (Chinese)",
+        ("slake",),
+        ("closed", "open"),
+        METRICS,
+        "as published, with a line below in Chinese that asks for a word or a phrase",
+        f"{PARSER}; of Chinese, characters are the words",
+        "the Chinese questions of the published test split; beside it those about images that no training question of "
+        "either language shows",
+        1033,
+        "zh",
+        SHORT_ZH,
+        notes=("72 of the 96 test images stand in the English training split.",),
+    ),
+    Benchmark(
+        "pathvqa",
+        "PathVQA",
+        ("pathvqa",),
+        ("closed", "open"),
+        METRICS,
+        WORDING,
+        PARSER,
+        "the published test split",
+        6719,
+        suffix=SHORT,
+        published=("llava-med", "medevalkit"),
+        notes=("No answer type is stated: closed is what is answered by yes or no.",),
+    ),
+)
