@@ -81,7 +81,8 @@ class RunOptions(TrainOptions, DryRunOptions):
     max_findings: int = 24
     """Images with more findings get no question whose answer would list them all."""
     withhold: tuple[str, ...] = ()
-    """Labels and modalities that training is to know nothing of: how does a model do on what it was never taught?"""
+    """Labels, modalities and data sets that training is to know nothing of: how does a model do on what it was never
+    taught?"""
     train_share: float = 1.0
     """Share of the training patients who are learnt from."""
     epochs: float = 8.0

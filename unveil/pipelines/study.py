@@ -1,5 +1,7 @@
 """``unveil study``: a full comparison of preference methods, rewards or baselines over several seeds, and what holds.
 
+So is the evaluation of a paper on a user's copies of its data sets (``papers``).
+
 Each seed draws other patients and trains anew, so seeds are independent repetitions. A figure is the mean over seeds
 with the 95 % interval of Student's t; a difference is taken within each seed first. Nothing is chosen here: settings
 are those of the main job, and the test split is looked at once per seed. ``study_tables`` writes what was found.
@@ -13,9 +15,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from tyro.conf import Positional
@@ -24,13 +26,15 @@ from unveil.core import console, provenance, records
 from unveil.core.bootstrap import ROUNDING
 from unveil.core.grading import Outcome
 from unveil.core.number_types import Count
-from unveil.core.path_types import InputFile, OutputFolder
+from unveil.core.path_types import InputFile, InputFolder, OutputFolder
 from unveil.core.untrusted import read_json
 from unveil.evaluate.metrics import metric, named_by_place
-from unveil.pipelines import study_tables
+from unveil.pipelines import papers, study_tables
 from unveil.pipelines.options import Variant
+from unveil.pipelines.paper import Asked
 from unveil.pipelines.variants import BASELINES, PREFERRED, REWARDED
 
+SEEDS = (1, 2, 3, 4, 5)
 METRICS = {
     "accuracy": "category accuracy",
     "iou": "mean IoU",
@@ -142,13 +146,16 @@ PLANS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Run a comparison on synthetic images (`unveil run --compare`) over several seeds and write down what holds."""
+    """Run a comparison on synthetic images (`unveil run --compare`) over several seeds and write down what holds, or
+    redo the evaluation of a paper on your copies of its data sets."""
 
-    name: Positional[Literal["preferences", "rewards", "baselines"]]
+    groups: ClassVar = {"papers": ("data", "expert", "epochs", "limit", "allow_benchmark_test", "dry_run")}
+    name: Positional[Literal["preferences", "rewards", "baselines", "umed", "stllava", "mmedpo"]]
     """preferences: preference methods, their ablations and self-training. rewards: abnormal-aware rewarding and its
-    ablations. baselines: mDPO, POVID, SIMA, self-rewarding, and the options --tighten and --attention-loss."""
-    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
-    """Seeds; each draws other patients and trains anew."""
+    ablations. baselines: mDPO, POVID, SIMA, self-rewarding, and the options --tighten and --attention-loss. umed,
+    stllava, mmedpo: the evaluations of UMed-LVLM, STLLaVA-Med and MMedPO, the papers' own figures beside."""
+    seeds: tuple[int, ...] | None = None
+    """Seeds; each draws other patients and trains anew. By default 1 to 5; of a paper one alone, 1."""
     out: OutputFolder | None = None
     """Folder with a run for each seed, and study.json; by default runs/study-NAME."""
     document: InputFile | None = None
@@ -164,6 +171,18 @@ class Config:
     """Threads of each; by default all cores shared among jobs."""
     settings: tuple[str, ...] | None = None
     """Variations of the main job that are run beside it, by name; by default all that the study has."""
+    data: InputFolder | None = None
+    """Folder whose folders hold the paper's data sets as they were downloaded; what is not there is left out."""
+    expert: str = "rules"
+    """Who judges and writes wrong answers, as for `unveil prefer`."""
+    epochs: float | None = None
+    """Passes over the data of every training; by default as each command has it."""
+    limit: Count | None = None
+    """For a trial: only the first so many questions of each benchmark, and to sample answers to."""
+    allow_benchmark_test: bool = False
+    """Learn from images of a benchmark's test split where its published training split has them, as the papers did."""
+    dry_run: bool = False
+    """List a paper's commands; nothing is run or written."""
     restart: bool = False
     """Write over what was made with other settings; what is as it would be now is kept."""
 
@@ -187,8 +206,13 @@ class Mean:
 
 def main(config: Config) -> Path:
     """Runs what is not there yet, and writes ``study.json`` and the document's part; returns the former."""
+    if config.name in papers.PAPERS:
+        return _paper(config)
+    if config.seeds is None:
+        config = replace(config, seeds=SEEDS)
     plan = PLANS[config.name]
     out = config.out or Path(f"runs/study-{plan.name}")
+    assert config.seeds is not None
     if len(config.seeds) < 2 or len(set(config.seeds)) < len(config.seeds):
         raise records.RecordError("--seeds needs at least two different seeds")
     if config.jobs < 1:
@@ -224,6 +248,21 @@ def main(config: Config) -> Path:
         study_tables.write_part(config.document, text, plan.marks)
     console.say(text)
     return path
+
+
+def _paper(config: Config) -> Path:
+    """The evaluation of a paper."""
+    data, seeds = papers.refuse(config.name, config.data), (1,) if config.seeds is None else config.seeds
+    if len(seeds) != 1:
+        raise records.RecordError(
+            f"--seeds: a paper is redone with one seed, its intervals are over patients; not {len(seeds)}"
+        )
+    asked = Asked(
+        config.out or Path(f"runs/study-{config.name}"),
+        *(config.model, seeds[0], config.expert, config.epochs, config.limit),
+        *(config.restart, config.allow_benchmark_test),
+    )
+    return papers.redo(papers.PAPERS[config.name], data, asked, config.dry_run)
 
 
 def _settings(config: Config, plan: Plan) -> list[Setting]:

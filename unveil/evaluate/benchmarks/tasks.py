@@ -28,13 +28,17 @@ TASKS: tuple[Benchmark, ...] = (
         "flare-mllm-2d",
         "FLARE-MLLM-2D",
         ("flare-mllm-2d",),
-        ("closed", "choice", "open"),
-        ("closed", "choice", "exact", "open_f1"),
-        "as published",
-        "classes by their words, several by the words that both lists have, boxes and numbers as the text has them",
+        ("closed", "choice", "open", "localisation"),
+        ("localisation_iou", "choice", "closed", "open_f1", "exact"),
+        "as published; of detection `Where is the NAME?`, so that boxes are read in the format of the model",
+        "classes by their words, several by the words that both lists have, boxes as the model writes them, numbers by "
+        "their text",
         "the images that are published for validation, since answers of test are withheld",
         group=by_part,
         group_title="set",
-        notes=("Boxes have no name in the answers.",),
+        notes=(
+            "Boxes have no name in the answers: they are asked for as `finding`, or as --default-label says.",
+            "FLARE itself tells F1 at IoU 0.5 and 0.3 of detection, from all boxes of a set, and the mean over sets.",
+        ),
     ),
 )
