@@ -36,8 +36,8 @@ of it.
   `--allow-benchmark-test` measures it all the same, and the page says so
   ([data.md](data.md#benchmarks-stay-benchmarks)).
 - *Not in training* on the page are the test questions about images that no published training question shows.
-  Of VQA-RAD's 203 test images that is one; there, only a model that was trained without the test images is measured
-  fairly.
+  Of VQA-RAD's 203 test images that is one; a second protocol therefore asks all questions about its test images, which
+  training leaves out, and stands on the same page.
 
 ## By hand
 

@@ -109,6 +109,12 @@ def test_vqa_rad_has_its_protocol_and_the_images_that_training_does_not_show(tmp
     assert [d.question for d in asked] == [f"{q}\n{SHORT}" for q in ("Is this axial?", "Is it larger than 1 cm?")]
 
 
+def test_vqa_rad_by_image_asks_all_questions_about_test_images(tmp_path: Path) -> None:
+    """Test images are 5 and 6, each with a training question too: four questions, no image of which is in training."""
+    about = measured("vqa-rad-images", written("vqa-rad", tmp_path / "data"), tmp_path / "out")
+    assert (about["questions"], about["unseen"]) == (4, {"images": 2, "of": 2})
+
+
 def test_slake_is_asked_in_one_language_and_knows_the_images_of_both(tmp_path: Path) -> None:
     """English test images are 6 and 7; 6 is a training image in Chinese, so that 7 alone is in no training split."""
     about = measured("slake", written("slake", tmp_path / "data"), tmp_path / "out")

@@ -44,16 +44,17 @@ def main(config: Config) -> Path | bool:
     benchmark = chosen(config.name)
     found = places(benchmark, config.data)
     job = Job(benchmark, found, config, config.out or Path(f"runs/benchmark-{benchmark.name}"))
+    jobs = [job, *job.beside()]
     if config.dry_run:
-        _rehearse([job])
+        _rehearse(jobs)
     with _output(config, job.out, found.inputs) as output:
         assert output  # a page is derived, so that it is always made
-        row = job.run()
+        rows = [row for one in jobs if (row := one.run())]
         output.write()
-    if row is None:
+    if not rows:
         return _asked_only(job)
-    page = benchmark_page.write([row], {}, job.out)
-    benchmark_page.show([row])
+    page = benchmark_page.write(rows, {}, job.out)
+    benchmark_page.show(rows)
     console.made("page", page)
     return page
 
@@ -150,6 +151,13 @@ class Job:
         c = self.config
         return c.called or c.model or (c.predictions.stem if c.predictions else "")
 
+    def beside(self) -> list[Job]:
+        """The other protocol that stands on the same page, where a model can answer its questions too."""
+        if not (self.benchmark.beside and self.config.model):
+            return []
+        other = BENCHMARKS[self.benchmark.beside]
+        return [Job(other, self.found, self.config, self.out / other.name, self.out / "data")]
+
     def run(self) -> dict[str, Any] | None:
         """The row of the page; None where nobody was there to answer."""
         learnt = self.learnt()
@@ -203,7 +211,7 @@ class Job:
         ]
         if strange := sorted({r.source.dataset for r in rows} - {*self.benchmark.sets}):
             console.say(f"note: records of {', '.join(strange)}, which is not what {self.benchmark.name} is made of")
-        rows, dealt = questions.tested(rows, self.config.seed)
+        rows, dealt = questions.tested(rows, self.config.seed, self.benchmark.whole)
         jsonl.write_jsonl(self.records, rows)
         return dealt
 

@@ -50,6 +50,10 @@ class Benchmark:
     """What images are grouped by; the plain mean of the first metric over the groups is told too."""
     group_title: str = ""
     """What the groups are, in words."""
+    whole: bool = False
+    """Whether all questions about the images of the test split are asked, those of other splits too."""
+    beside: str = ""
+    """Another protocol on the same data, by its name, whose figures stand on the same page."""
     protocol: str = ""
     """Who has laid the protocol down, where that is another paper than the data set's."""
     notes: tuple[str, ...] = ()

@@ -11,8 +11,10 @@ from unveil.core.splits import assign_splits
 from unveil.evaluate.benchmarks.benchmark import Benchmark
 
 
-def tested(records: Sequence[Record], seed: int = 0) -> tuple[list[Record], list[str]]:
+def tested(records: Sequence[Record], seed: int = 0, whole: bool = False) -> tuple[list[Record], list[str]]:
     """The records of each data set in the splits that figures are measured in, and the sets that were dealt here.
+
+    Of a ``whole`` test split all records of its images are, whatever split they are published in.
 
     Where a set publishes a test split, that is it, whatever the records were dealt to since; else the records' own
     split. A set of which no image is in a test split is dealt by patients.
@@ -29,6 +31,9 @@ def tested(records: Sequence[Record], seed: int = 0) -> tuple[list[Record], list
             own, dealt = assign_splits(own, seed=seed), [*dealt, name]
         for i, record in zip(places, own, strict=True):
             out[i] = record
+    if whole:
+        images = {key for r in out if r.split == "test" for key in _image(r)}
+        out = [r if images.isdisjoint(_image(r)) else replace(r, split="test") for r in out]
     return out, dealt
 
 

@@ -60,15 +60,19 @@ def result(
     images = {r.id: r for r in records}
     asked = {row.record for row in rows}
     fresh = asked & unseen(records)
+
+    def shown(names: Iterable[str]) -> int:
+        return len({images[name].source.sha256 or images[name].image for name in names})
+
     metrics = [*benchmark.metrics, "parse_failures"]
     about: dict[str, Any] = {
         "questions": len(rows),
         "size": benchmark.size,
-        "images": len({images[name].source.sha256 or images[name].image for name in asked}),
+        "images": shown(asked),
         "clusters": len({row.cluster for row in rows}),
         "patients_known": all(images[name].patient is not None for name in asked),
         "metrics": bootstrap.figures(metrics, rows),
-        "unseen": {"images": len(fresh), "of": len(asked)},
+        "unseen": {"images": shown(fresh), "of": shown(asked)},
     }
     if len(fresh) < len(asked):
         about["unseen"]["metrics"] = bootstrap.figures(metrics, [row for row in rows if row.record in fresh])
