@@ -18,11 +18,11 @@ from unveil.core import console, digests, jsonl, options, provenance, records
 from unveil.core.digests import about_run, folder_of
 from unveil.core.grading import ScoreError
 from unveil.core.options import OptionError, part_of
-from unveil.core.records import Dialogue, Record, RecordError
+from unveil.core.records import Dialogue, Prediction, Record, RecordError
 from unveil.core.untrusted import read_json
 from unveil.curate import mau
 from unveil.evaluate import predict, score
-from unveil.evaluate.benchmarks import BENCHMARKS, Benchmark, chosen, questions, results
+from unveil.evaluate.benchmarks import BENCHMARKS, Benchmark, chosen, numbers, questions, results
 from unveil.ingest import ingest
 from unveil.ingest.reading import IngestError
 from unveil.pipelines import benchmark_page
@@ -270,11 +270,16 @@ class Job:
         [found] = results.outcomes(self.out / "scores").values()
         bootstrap = results.Bootstrap(self.config.resamples, self.config.seed)
         scores = read_json(self.out / "scores" / "scores.json", lenient=True)
+        own = results.result(self.benchmark, rows, found, bootstrap)
+        if self.benchmark.numbers:
+            answers = jsonl.read_jsonl(self.config.predictions or self.out / "predictions.jsonl", Prediction)
+            missed = numbers.misses(rows, jsonl.read_jsonl(self.dialogues, Dialogue), answers)
+            own["metrics"] |= numbers.figures(missed, self.config.resamples, self.config.seed)
         about = {
             "benchmark": self.benchmark.name,
             "model": self.model,
             "limit": self.config.limit,
-            **results.result(self.benchmark, rows, found, bootstrap),
+            **own,
             "published": results.published(self.benchmark, scores, self.model),
             "learnt": dict(learnt),
             "trained_here": bool(self.config.model and about_run(folder_of(self.config.model) / "run.json")),

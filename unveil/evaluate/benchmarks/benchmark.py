@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from unveil.core.records import Kind, Record
 
@@ -13,9 +12,6 @@ from unveil.core.records import Kind, Record
 SHORT = "Answer the question using a single word or phrase."
 #: The same in Chinese.
 SHORT_ZH = "请用一个词或短语回答。"
-
-Scoring = Literal["llava-med", "medevalkit", "pope", "chair", "r2gen"]
-"""Codes of others whose figures are published, by the names that ``as_published`` has them under."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +40,10 @@ class Benchmark:
     """The ISO 639-1 code of its questions, where a set has several."""
     suffix: str = ""
     """Words below each closed or open question."""
-    published: tuple[Scoring, ...] = ()
-    """Scorings of others that stand beside ours."""
+    published: tuple[str, ...] = ()
+    """Figures as others publish them that stand beside ours, by their names in the section ``as_published``."""
+    numbers: bool = False
+    """Whether some answers are numbers, of which the mean absolute error is told too."""
     group: Callable[[Record], str] | None = None
     """What images are grouped by; the plain mean of the first metric over the groups is told too."""
     group_title: str = ""

@@ -35,6 +35,8 @@ TITLES = {
     "grounding_iou": "mean IoU, place of a phrase",
     "grounding_iou50": "IoU at least 0.5, place of a phrase",
     "parse_failures": "unparsable",
+    "counting_mae": "counts: mean absolute error",
+    "regression_mae": "measures: mean absolute error",
 }
 
 
@@ -131,4 +133,4 @@ def published(benchmark: Benchmark, scores: Mapping[str, Any], model: str) -> di
     """The same answers by the scorings of others that the benchmark names, as the section of scores has them."""
     section = scores.get("sections", {}).get("as_published") or {}
     own = section.get("models", {}).get(model, {})
-    return {name: own[name] for name in benchmark.published if name in own}
+    return {name: own[name]["published"] for name in benchmark.published if name in own}

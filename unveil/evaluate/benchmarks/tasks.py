@@ -31,9 +31,10 @@ TASKS: tuple[Benchmark, ...] = (
         ("closed", "choice", "open", "localisation"),
         ("localisation_iou", "choice", "closed", "open_f1", "exact"),
         "as published; of detection `Where is the NAME?`, so that boxes are read in the format of the model",
-        "classes by their words, several by the words that both lists have, boxes as the model writes them, numbers by "
-        "their text",
+        "classes by their words, several by the words that both lists have, boxes as the model writes them, numbers "
+        "where an answer holds one",
         "the images that are published for validation, since answers of test are withheld",
+        numbers=True,
         group=by_part,
         group_title="set",
         notes=(

@@ -2,6 +2,8 @@
 
 from unveil.evaluate.benchmarks.benchmark import SHORT, SHORT_ZH, Benchmark
 
+#: What LLaVA-Med's evaluation, and most papers after it, call the accuracy of closed and the recall of open questions.
+LLAVA_MED = ("llava_med_closed", "llava_med_open_recall")
 METRICS = ("closed", "open_recall", "open_f1", "exact")
 WORDING = "as published, with a line below that asks for a single word or phrase"
 PARSER = (
@@ -21,7 +23,7 @@ VQA: tuple[Benchmark, ...] = (
         "the published test questions; beside it those about images that no training question shows",
         451,
         suffix=SHORT,
-        published=("llava-med", "medevalkit"),
+        published=(*LLAVA_MED, "medevalkit_vqa_rad_closed", "medevalkit_open_exact"),
         beside="vqa-rad-images",
         notes=(
             "Questions were dealt to the splits, not images: 202 of the 203 test images are training images too, so "
@@ -58,7 +60,7 @@ VQA: tuple[Benchmark, ...] = (
         1061,
         "en",
         SHORT,
-        ("llava-med", "medevalkit"),
+        (*LLAVA_MED, "medevalkit_slake_closed", "lmms_eval_slake_closed", "lmms_eval_slake_open"),
         notes=(
             "61 of the 416 closed questions are answered by something else than yes or no.",
             "Each language is image-disjoint in itself; a model trained on both has seen most test images.",
@@ -77,6 +79,7 @@ VQA: tuple[Benchmark, ...] = (
         1033,
         "zh",
         SHORT_ZH,
+        ("lmms_eval_slake_closed", "lmms_eval_slake_open"),
         notes=("72 of the 96 test images stand in the English training split.",),
     ),
     Benchmark(
@@ -90,7 +93,7 @@ VQA: tuple[Benchmark, ...] = (
         "the published test split",
         6719,
         suffix=SHORT,
-        published=("llava-med", "medevalkit"),
+        published=("llava_med_pathvqa_closed", "llava_med_open_recall", "medevalkit_open_exact"),
         notes=("No answer type is stated: closed is what is answered by yes or no.",),
     ),
 )
