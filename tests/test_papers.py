@@ -16,15 +16,15 @@ from unveil.core.records import Finding, Record, RecordError, Source
 from unveil.curate.holdout import withheld
 from unveil.ingest.reading import IngestError
 from unveil.pipelines import paper_mmedpo, paper_stllava, paper_umed, papers, study
-from unveil.pipelines.paper import Asked, Command, Paper, Read, Table
+from unveil.pipelines.paper import FigureOf, Paper, PaperRun, PaperTable, TypedCommand
 from unveil.pipelines.study import Config
 
 ALL = pytest.mark.parametrize("paper", papers.PAPERS.values(), ids=lambda paper: paper.name)
 FIGURE = {"value": 0.5, "low": 0.25, "high": 0.75, "n": 8, "reason": None}
 
 
-def asked(out: Path, **more: Any) -> Asked:
-    return Asked(out, "tiny", 1, "rules", **more)
+def asked(out: Path, **more: Any) -> PaperRun:
+    return PaperRun(out, "tiny", 1, "rules", **more)
 
 
 def folders(paper: Paper) -> dict[str, Path]:
@@ -87,7 +87,7 @@ def test_a_data_set_can_be_withheld() -> None:
 
 
 def chain(tmp_path: Path, words: dict[str, list[str]], after: dict[str, tuple[str, ...]]) -> dict[str, str]:
-    commands = [Command(name, tuple(given), after.get(name, ())) for name, given in words.items()]
+    commands = [TypedCommand(name, tuple(given), after.get(name, ())) for name, given in words.items()]
     return papers.run(commands, tmp_path, {"{datasets}": lambda out: ("datasets", "vqa-rad")})
 
 
@@ -125,7 +125,7 @@ def test_a_study_writes_the_papers_figures_and_ours(
     for name in there:
         written(name, data / name)
 
-    def running(commands: list[Command], out: Path, fills: Any) -> dict[str, str]:
+    def running(commands: list[TypedCommand], out: Path, fills: Any) -> dict[str, str]:
         measured = [c for c in commands if c.words[0] == "benchmark" and "--model" in c.words]
         for command in measured[1:]:
             folder = Path(command.words[command.words.index("--out") + 1])
@@ -163,16 +163,16 @@ def test_a_figure_of_some_labels_is_of_these_images_alone(tmp_path: Path) -> Non
     (folder / "scores").mkdir()
     row = {**to_json(OUTCOME), "model": "m"}
     (folder / "scores" / "outcomes.jsonl").write_text(json.dumps(row) + "\n")
-    read = Read("run", "accuracy", labels="{x}")
+    read = FigureOf("run", "accuracy", labels="{x}")
     found = papers.figure(read, tmp_path, {"{x}": lambda out: ("mass",)})
     assert found and (found["value"], found["n"]) == (1.0, 1)
     none = papers.figure(read, tmp_path, {"{x}": lambda out: ("other",)})
     assert none and (none["value"], none["n"]) == (None, 0)
-    assert papers.figure(Read("nowhere", "accuracy"), tmp_path, {}) is None
+    assert papers.figure(FigureOf("nowhere", "accuracy"), tmp_path, {}) is None
 
 
 def test_a_row_that_only_the_paper_has_stays(tmp_path: Path) -> None:
-    table = Table("t", ("c",), {"paper": {"c": 1.5}}, {"ours": {"c": Read("nowhere", "closed")}})
+    table = PaperTable("t", ("c",), {"paper": {"c": 1.5}}, {"ours": {"c": FigureOf("nowhere", "closed")}})
     found = papers.compared(table, tmp_path, {})
     assert found["rows"] == {"ours": {"c": {"paper": None, "ours": None}}, "paper": {"c": {"paper": 1.5, "ours": None}}}
     assert papers._cell(found["rows"]["paper"]["c"]) == "1.5 / –"

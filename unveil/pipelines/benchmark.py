@@ -26,7 +26,7 @@ from unveil.evaluate.benchmarks import BENCHMARKS, Benchmark, chosen, numbers, q
 from unveil.ingest import ingest
 from unveil.ingest.reading import IngestError
 from unveil.pipelines import benchmark_page
-from unveil.pipelines.benchmark_data import Found, Places, among, places, sets_in
+from unveil.pipelines.benchmark_data import Places, SetsFound, among, places, sets_in
 from unveil.pipelines.options import BenchmarkOptions
 from unveil.vlm.choice import ModelChoice
 
@@ -323,7 +323,7 @@ def _every(config: Config, data: Path) -> Path:
     return page
 
 
-def _jobs(config: Config, data: Path, found: Found, out: Path) -> tuple[list[Job], dict[str, str]]:
+def _jobs(config: Config, data: Path, found: SetsFound, out: Path) -> tuple[list[Job], dict[str, str]]:
     """The benchmarks that can be run, and why other folders and benchmarks are left out."""
     jobs, left = [], dict(found.others)
     for benchmark in BENCHMARKS.values():

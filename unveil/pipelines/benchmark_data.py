@@ -16,7 +16,7 @@ from unveil.ingest.reading import IngestError, Options
 
 
 @dataclass(frozen=True)
-class Found:
+class SetsFound:
     """Which data sets lie in a folder."""
 
     sets: Mapping[str, Path]
@@ -58,7 +58,7 @@ def records_file(data: Path) -> Path | None:
     return data / "records.jsonl" if (data / "records.jsonl").is_file() else None
 
 
-def among(benchmark: Benchmark, found: Found, data: Path) -> Places:
+def among(benchmark: Benchmark, found: SetsFound, data: Path) -> Places:
     """Those of a benchmark's sets that were found; raises ``IngestError`` where none was."""
     there = {name: found.sets[name] for name in benchmark.sets if name in found.sets}
     missing = tuple(name for name in benchmark.sets if name not in there)
@@ -81,7 +81,7 @@ def complete(name: str, place: Path) -> None:
         raise IngestError("\n".join([f"{place}: not the whole of {name}", *lines[1:]]))
 
 
-def sets_in(data: Path) -> Found:
+def sets_in(data: Path) -> SetsFound:
     """The data sets in the folders below one, or in the folder itself where none of these is any.
 
     Raises ``RecordError`` where two folders hold the same set, which would be measured twice.
@@ -97,7 +97,7 @@ def _may_be_read(path: Path) -> bool:
     return not path.name.startswith(".") and (path.is_dir() or sources.is_zip(path))
 
 
-def _told(paths: Sequence[Path]) -> Found:
+def _told(paths: Sequence[Path]) -> SetsFound:
     sets: dict[str, Path] = {}
     others: dict[str, str] = {}
     for path in paths:
@@ -112,4 +112,4 @@ def _told(paths: Sequence[Path]) -> Found:
             raise RecordError(f"{path} and {sets[form.name]} both hold {form.name}: measure by one of them at a time")
         else:
             sets[form.name] = path
-    return Found(sets, others)
+    return SetsFound(sets, others)

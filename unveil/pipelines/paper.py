@@ -11,7 +11,7 @@ Figures = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Command:
+class TypedCommand:
     """A command of the chain, as it is typed after ``unveil``."""
 
     name: str
@@ -23,7 +23,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Read:
+class FigureOf:
     """Where a figure of ours comes from: a benchmark's run and a part of what it says."""
 
     folder: str
@@ -36,19 +36,19 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Table:
+class PaperTable:
     """A table of the paper with ours beside."""
 
     title: str
     columns: tuple[str, ...]
     paper: Figures
-    ours: Mapping[str, Mapping[str, Read]]
+    ours: Mapping[str, Mapping[str, FigureOf]]
     scale: float = 1.0
     """What ours are multiplied with to be in the paper's units."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class PaperRun:
     """What a user has said of a study."""
 
     out: Path
@@ -71,18 +71,18 @@ class Asked:
     def again(self) -> tuple[str, ...]:
         return ("--restart",) if self.restart else ()
 
-    def benchmark(self, name: str, data: Path, out: str, model: str, after: tuple[str, ...]) -> Command:
+    def benchmark(self, name: str, data: Path, out: str, model: str, after: tuple[str, ...]) -> TypedCommand:
         """A model measured by a benchmark."""
         words = ["benchmark", name, "--data", str(data), "--model", model, "--out", str(self.out / out)]
         words += ["--limit", str(self.limit)] if self.limit is not None else []
         words += ["--allow-benchmark-test"] if self.allow_benchmark_test else []
-        return Command(f"{out.replace('/', '-')}", (*words, "--seed", str(self.seed), *self.again()), after)
+        return TypedCommand(f"{out.replace('/', '-')}", (*words, "--seed", str(self.seed), *self.again()), after)
 
-    def split(self, records: Path, name: str, after: tuple[str, ...] = ()) -> Command:
+    def split(self, records: Path, name: str, after: tuple[str, ...] = ()) -> TypedCommand:
         """Records dealt so that no patient, copy or test image is in two splits."""
         out = self.out / name / "records.jsonl"
         words = ("check", "--records", str(records), "--resplit", str(out), "--seed", str(self.seed))
-        return Command(name.replace("/", "-"), (*words, *self.again()), after)
+        return TypedCommand(name.replace("/", "-"), (*words, *self.again()), after)
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ class Paper:
     title: str
     sets: tuple[str, ...]
     """The data sets that it is made from."""
-    commands: Callable[[Mapping[str, Path], Path, Asked], list[Command]]
+    commands: Callable[[Mapping[str, Path], Path, PaperRun], list[TypedCommand]]
     """From the folders of those that are there, and the folder that holds them."""
-    tables: tuple[Table, ...]
+    tables: tuple[PaperTable, ...]
     cannot: tuple[str, ...]
     """What cannot be redone as it was, a sentence each."""
     fills: Mapping[str, Callable[[Path], tuple[str, ...]]] = field(default_factory=dict)

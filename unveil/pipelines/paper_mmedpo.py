@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from unveil.pipelines.paper import Asked, Command, Figures, Paper, Read, Table
+from unveil.pipelines.paper import FigureOf, Figures, Paper, PaperRun, PaperTable, TypedCommand
 
 QUESTIONS = {"SLAKE": "slake", "VQA-RAD": "vqa-rad"}
 COLUMNS = tuple(f"{title} {kind}" for title in QUESTIONS for kind in ("open", "closed"))
@@ -41,25 +41,25 @@ KINDS = ("closed", "open")
 BOXED = ("slake",)
 
 
-def commands(places: Mapping[str, Path], data: Path, asked: Asked) -> list[Command]:
+def commands(places: Mapping[str, Path], data: Path, asked: PaperRun) -> list[TypedCommand]:
     """For each set: its questions, every method trained on its training split, each model measured on test."""
     return [command for name in QUESTIONS.values() if name in places for command in _of_set(name, places[name], asked)]
 
 
-def _of_set(name: str, place: Path, asked: Asked) -> list[Command]:
+def _of_set(name: str, place: Path, asked: PaperRun) -> list[TypedCommand]:
     own, seed = asked.out / name, ("--seed", str(asked.seed))
     records, dialogues = str(own / "split" / "records.jsonl"), str(own / "dialogues.jsonl")
     both, language = ("--records", records, "--dialogues", dialogues), ("--languages", "en") if name == "slake" else ()
     sft = ("train", "sft", *both, "--out", str(own / "sft"), "--model", asked.model)
     every = [
-        Command(f"{name}-read", ("ingest", "--data", str(place), "--format", name, "--out", str(own / "read"))),
+        TypedCommand(f"{name}-read", ("ingest", "--data", str(place), "--format", name, "--out", str(own / "read"))),
         asked.split(own / "read" / "records.jsonl", f"{name}/split", (f"{name}-read",)),
-        Command(
+        TypedCommand(
             f"{name}-questions",
             ("curate", "mau", "--records", records, "--out", dialogues, *language, *seed),
             (f"{name}-split",),
         ),
-        Command(
+        TypedCommand(
             f"{name}-sft",
             (*sft, "--kinds", *KINDS, *asked.training(), "--resume"),
             (f"{name}-questions",),
@@ -74,19 +74,21 @@ def _of_set(name: str, place: Path, asked: Asked) -> list[Command]:
     return every
 
 
-def _preferred(name: str, folder: str, method: str, model: str, after: tuple[str, ...], asked: Asked) -> Command:
+def _preferred(
+    name: str, folder: str, method: str, model: str, after: tuple[str, ...], asked: PaperRun
+) -> TypedCommand:
     own = asked.out / name
     words = ["prefer", "--name", method, "--records", str(own / "split" / "records.jsonl")]
     words += ["--dialogues", str(own / "dialogues.jsonl"), "--out", str(own / folder), "--model", model]
     words += ["--kinds", *KINDS, "--expert", asked.expert]
     words += ["--map", "attention"] if method == "mmedpo" and name not in BOXED else []
-    return Command(f"{name}-{folder}", (*words, *asked.training(limited=True)), after)
+    return TypedCommand(f"{name}-{folder}", (*words, *asked.training(limited=True)), after)
 
 
-def _read(folder: str) -> Mapping[str, Read]:
+def _read(folder: str) -> Mapping[str, FigureOf]:
     metrics = {"open": "open_recall", "closed": "closed"}
     return {
-        f"{title} {kind}": Read(f"{name}/{folder}-measured", metrics[kind])
+        f"{title} {kind}": FigureOf(f"{name}/{folder}-measured", metrics[kind])
         for title, name in QUESTIONS.items()
         for kind in metrics
     }
@@ -97,7 +99,7 @@ MMEDPO = Paper(
     "MMedPO",
     tuple(QUESTIONS.values()),
     commands,
-    (Table("Questions, per cent", COLUMNS, ANSWERS, {row: _read(f) for row, f in ROWS.items()}, 100.0),),
+    (PaperTable("Questions, per cent", COLUMNS, ANSWERS, {row: _read(f) for row, f in ROWS.items()}, 100.0),),
     (
         "The paper's hallucinated answers and lesion maps come from GPT-4o and MedKLIP; here they come from --expert "
         "and from annotated boxes; VQA-RAD has none, so that there it is the model's own attention that is hidden.",

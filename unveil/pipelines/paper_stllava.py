@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from unveil.pipelines.paper import Asked, Command, Figures, Paper, Read, Table
+from unveil.pipelines.paper import FigureOf, Figures, Paper, PaperRun, PaperTable, TypedCommand
 
 BENCHMARKS = {"VQA-RAD": "vqa-rad", "SLAKE": "slake", "PathVQA": "pathvqa"}
 COLUMNS = tuple(f"{title} {kind}" for title in BENCHMARKS for kind in ("open", "closed"))
@@ -23,10 +23,10 @@ ZERO_SHOT: Figures = {
 ROWS = {"LLaVA-Med": "base", "stage 1": "stage-1", "STLLaVA-Med": "stage-2"}
 
 
-def commands(places: Mapping[str, Path], data: Path, asked: Asked) -> list[Command]:
+def commands(places: Mapping[str, Path], data: Path, asked: PaperRun) -> list[TypedCommand]:
     """Stage 1 on conversations, stage 2 on what the model asks itself, and every set of questions by each model."""
     out, seed = asked.out, ("--seed", str(asked.seed))
-    every: list[Command] = []
+    every: list[TypedCommand] = []
     models: dict[str, tuple[str, tuple[str, ...]]] = {"base": (asked.model, ())}
     if "llava-med" in places:
         every += _taught(places["llava-med"], asked, seed)
@@ -38,7 +38,7 @@ def commands(places: Mapping[str, Path], data: Path, asked: Asked) -> list[Comma
     return every
 
 
-def _taught(place: Path, asked: Asked, seed: tuple[str, ...]) -> list[Command]:
+def _taught(place: Path, asked: PaperRun, seed: tuple[str, ...]) -> list[TypedCommand]:
     out = asked.out
     records, dialogues = str(out / "split" / "records.jsonl"), str(out / "dialogues.jsonl")
     talk, pairs, first = str(out / "conversations.jsonl"), str(out / "pairs.jsonl"), str(out / "stage-1")
@@ -49,20 +49,24 @@ def _taught(place: Path, asked: Asked, seed: tuple[str, ...]) -> list[Command]:
     dpo = ("train", "dpo", "--pairs", pairs, "--out", str(out / "stage-2"), "--model", first)
     again = asked.again()
     return [
-        Command("read", ("ingest", "--data", str(place), "--format", "llava-med", "--out", str(out / "read"), *again)),
+        TypedCommand(
+            "read", ("ingest", "--data", str(place), "--format", "llava-med", "--out", str(out / "read"), *again)
+        ),
         asked.split(out / "read" / "records.jsonl", "split", ("read",)),
-        Command("questions", ("curate", "mau", "--records", records, "--out", dialogues, *seed, *again), ("split",)),
-        Command("ask-too", ("curate", "questions", *both, "--out", talk, *again), ("questions",)),
-        Command("stage-1", (*sft, *asked.training(), "--resume"), ("ask-too",)),
-        Command("pairs", (*own, *few, *seed, *again), ("stage-1",)),
-        Command("stage-2", (*dpo, *asked.training(), "--resume"), ("pairs",)),
+        TypedCommand(
+            "questions", ("curate", "mau", "--records", records, "--out", dialogues, *seed, *again), ("split",)
+        ),
+        TypedCommand("ask-too", ("curate", "questions", *both, "--out", talk, *again), ("questions",)),
+        TypedCommand("stage-1", (*sft, *asked.training(), "--resume"), ("ask-too",)),
+        TypedCommand("pairs", (*own, *few, *seed, *again), ("stage-1",)),
+        TypedCommand("stage-2", (*dpo, *asked.training(), "--resume"), ("pairs",)),
     ]
 
 
-def _read(folder: str) -> Mapping[str, Read]:
+def _read(folder: str) -> Mapping[str, FigureOf]:
     metrics = {"open": "open_recall", "closed": "closed"}
     return {
-        f"{title} {kind}": Read(f"{folder}-{name}", metrics[kind])
+        f"{title} {kind}": FigureOf(f"{folder}-{name}", metrics[kind])
         for title, name in BENCHMARKS.items()
         for kind in metrics
     }
@@ -73,7 +77,7 @@ STLLAVA_MED = Paper(
     "STLLaVA-Med",
     ("llava-med", *BENCHMARKS.values()),
     commands,
-    (Table("Zero-shot, per cent", COLUMNS, ZERO_SHOT, {row: _read(f) for row, f in ROWS.items()}, 100.0),),
+    (PaperTable("Zero-shot, per cent", COLUMNS, ZERO_SHOT, {row: _read(f) for row, f in ROWS.items()}, 100.0),),
     (
         "The paper starts from LLaVA's weights and 60,000 conversations; here it starts from --model, so that its row "
         "LLaVA-Med stands beside the model as it comes.",

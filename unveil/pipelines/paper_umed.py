@@ -9,7 +9,7 @@ from pathlib import Path
 from unveil.core.jsonl import read_jsonl
 from unveil.core.records import Record
 from unveil.evaluate.benchmarks.tasks import UMED
-from unveil.pipelines.paper import Asked, Command, Figures, Paper, Read, Table
+from unveil.pipelines.paper import FigureOf, Figures, Paper, PaperRun, PaperTable, TypedCommand
 
 BENCHMARK = "umed-mau"
 COLUMNS = ("DeepLesion", "Kidney", "KVASIR", "NIH", "TBX11K", "mean")
@@ -44,12 +44,12 @@ UNSEEN: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def commands(places: Mapping[str, Path], data: Path, asked: Asked) -> list[Command]:
+def commands(places: Mapping[str, Path], data: Path, asked: PaperRun) -> list[TypedCommand]:
     """Questions of all sources, a split without leaks, then each model trained and measured."""
     out = asked.out
     made = ("benchmark", BENCHMARK, "--data", str(data), "--out", str(out / "sources"), "--seed", str(asked.seed))
     every = [
-        Command("sources", (*made, *asked.again())),
+        TypedCommand("sources", (*made, *asked.again())),
         asked.split(out / "sources" / "records.jsonl", "split", ("sources",)),
         *_trained(asked, "", ()),
         asked.benchmark(BENCHMARK, _records(asked), "base-measured", asked.model, ("split",)),
@@ -65,11 +65,11 @@ def commands(places: Mapping[str, Path], data: Path, asked: Asked) -> list[Comma
     return every
 
 
-def _records(asked: Asked) -> Path:
+def _records(asked: PaperRun) -> Path:
     return asked.out / "split" / "records.jsonl"
 
 
-def _trained(asked: Asked, setting: str, withheld: tuple[str, ...]) -> list[Command]:
+def _trained(asked: PaperRun, setting: str, withheld: tuple[str, ...]) -> list[TypedCommand]:
     """Stage 1: questions, fine-tuning, and its figures."""
     end, records = f"-{setting}" if setting else "", str(_records(asked))
     dialogues, model = str(asked.out / f"dialogues{end}.jsonl"), str(asked.out / f"sft{end}")
@@ -77,13 +77,13 @@ def _trained(asked: Asked, setting: str, withheld: tuple[str, ...]) -> list[Comm
     mau += ["--withhold", *withheld] if withheld else []
     sft = ("train", "sft", "--records", records, "--dialogues", dialogues, "--out", model, "--model", asked.model)
     return [
-        Command(f"questions{end}", (*mau, *asked.again()), ("split",)),
-        Command(f"sft{end}", (*sft, "--kinds", "diagnosis", *asked.training(), "--resume"), (f"questions{end}",)),
+        TypedCommand(f"questions{end}", (*mau, *asked.again()), ("split",)),
+        TypedCommand(f"sft{end}", (*sft, "--kinds", "diagnosis", *asked.training(), "--resume"), (f"questions{end}",)),
         asked.benchmark(BENCHMARK, _records(asked), f"sft{end}-measured", model, (f"sft{end}",)),
     ]
 
 
-def _rewarded(asked: Asked, folder: str, without: tuple[str, ...], setting: str) -> list[Command]:
+def _rewarded(asked: PaperRun, folder: str, without: tuple[str, ...], setting: str) -> list[TypedCommand]:
     """Stage 2: rewards by PPO, and its figures."""
     end, records = f"-{setting}" if setting else "", str(_records(asked))
     name, model = f"{folder}{end}", str(asked.out / f"{folder}{end}")
@@ -91,7 +91,7 @@ def _rewarded(asked: Asked, folder: str, without: tuple[str, ...], setting: str)
     words += ["--out", model, "--model", str(asked.out / f"sft{end}"), "--algorithm", "ppo", "--kinds", "diagnosis"]
     words += ["--without", *without] if without else []
     return [
-        Command(name, (*words, *asked.training(limited=True), "--resume"), (f"sft{end}",)),
+        TypedCommand(name, (*words, *asked.training(limited=True), "--resume"), (f"sft{end}",)),
         asked.benchmark(BENCHMARK, _records(asked), f"{name}-measured", model, (name,)),
     ]
 
@@ -106,14 +106,14 @@ def rarest(out: Path) -> tuple[str, ...]:
     return tuple(sorted(min(labels)[1] for labels in own if len(labels) > 1))
 
 
-def _by_source(folder: str) -> Mapping[str, Read]:
+def _by_source(folder: str) -> Mapping[str, FigureOf]:
     groups = dict(zip(COLUMNS, (*UMED, "mean"), strict=True))
-    return {column: Read(f"{folder}-measured", "accuracy", group) for column, group in groups.items()}
+    return {column: FigureOf(f"{folder}-measured", "accuracy", group) for column, group in groups.items()}
 
 
-def _never_taught(end: str, read: Mapping[str, str]) -> Mapping[str, Mapping[str, Read]]:
+def _never_taught(end: str, read: Mapping[str, str]) -> Mapping[str, Mapping[str, FigureOf]]:
     return {
-        row: {"accuracy": Read(f"{folder}{end}-measured", "accuracy", **read)}
+        row: {"accuracy": FigureOf(f"{folder}{end}-measured", "accuracy", **read)}
         for row, folder in {"SFT": "sft", "UMed-LVLM": "aar"}.items()
     }
 
@@ -124,26 +124,26 @@ UMED_LVLM = Paper(
     UMED,
     commands,
     (
-        Table(
+        PaperTable(
             "Category accuracy by source",
             COLUMNS,
             ACCURACY,
             {"base": _by_source("base"), "SFT": _by_source("sft")}
             | {name: _by_source(folder) for name, (folder, _) in MODELS.items()},
         ),
-        Table(
+        PaperTable(
             "Categories never taught: the rarest label of each source",
             ("accuracy",),
             {"SFT": {"accuracy": 0.05}, "UMed-LVLM": {"accuracy": 0.35}},
             _never_taught("-unseen-categories", {"labels": "{rarest}"}),
         ),
-        Table(
+        PaperTable(
             "A source never taught: TBX11K",
             ("accuracy",),
             {"UMed-LVLM": {"accuracy": 0.57}},
             _never_taught("-unseen-source", {"group": "tbx11k"}),
         ),
-        Table(
+        PaperTable(
             "A modality never taught: endoscopy (KVASIR)",
             ("accuracy",),
             {},

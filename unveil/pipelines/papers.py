@@ -24,7 +24,7 @@ from unveil.evaluate.benchmarks import results
 from unveil.evaluate.metrics import named_by_place
 from unveil.ingest.reading import IngestError
 from unveil.pipelines.benchmark_data import sets_in
-from unveil.pipelines.paper import Asked, Command, Paper, Read, Table
+from unveil.pipelines.paper import FigureOf, Paper, PaperRun, PaperTable, TypedCommand
 from unveil.pipelines.paper_mmedpo import MMEDPO
 from unveil.pipelines.paper_stllava import STLLAVA_MED
 from unveil.pipelines.paper_umed import UMED_LVLM
@@ -32,7 +32,7 @@ from unveil.pipelines.paper_umed import UMED_LVLM
 PAPERS = {paper.name: paper for paper in (UMED_LVLM, STLLAVA_MED, MMEDPO)}
 
 
-def redo(paper: Paper, data: Path, asked: Asked, dry_run: bool = False) -> Path:
+def redo(paper: Paper, data: Path, asked: PaperRun, dry_run: bool = False) -> Path:
     """Runs a paper's evaluation on the data sets below ``data``; returns study.json. Beside it stands study.md.
 
     Raises ``IngestError`` where none of its data sets is there, ``DryRun`` after the commands were listed.
@@ -72,7 +72,7 @@ def redo(paper: Paper, data: Path, asked: Asked, dry_run: bool = False) -> Path:
 
 
 def run(
-    commands: Sequence[Command], out: Path, fills: Mapping[str, Callable[[Path], tuple[str, ...]]]
+    commands: Sequence[TypedCommand], out: Path, fills: Mapping[str, Callable[[Path], tuple[str, ...]]]
 ) -> dict[str, str]:
     """Runs all commands in order; returns those that failed or were left out, and why."""
     failed: dict[str, str] = {}
@@ -88,7 +88,7 @@ def run(
     return failed
 
 
-def _run(command: Command, out: Path, fills: Mapping[str, Callable[[Path], tuple[str, ...]]]) -> str:
+def _run(command: TypedCommand, out: Path, fills: Mapping[str, Callable[[Path], tuple[str, ...]]]) -> str:
     """Runs a command in a process of its own; why it failed, or "" where it did not."""
     words = [part for word in command.words for part in (fills[word](out) if word in fills else (word,))]
     log = out / "logs" / f"{command.name}.log"
@@ -107,7 +107,7 @@ def _run(command: Command, out: Path, fills: Mapping[str, Callable[[Path], tuple
     return said[-1].removeprefix("error: ") if said else f"it ended with {done.returncode}; the end of {log} says why"
 
 
-def _fit(command: Command, code: int, log: Path, started: int) -> bool:
+def _fit(command: TypedCommand, code: int, log: Path, started: int) -> bool:
     """Whether `unveil check` has dealt a split although something else is amiss, which it tells by its code."""
     if command.words[0] != "check" or code != 1:
         return False
@@ -119,7 +119,7 @@ def _fit(command: Command, code: int, log: Path, started: int) -> bool:
 # --------------------------------------------------------------------------------------------------------- the figures
 
 
-def compared(table: Table, out: Path, fills: Mapping[str, Callable[[Path], tuple[str, ...]]]) -> dict[str, Any]:
+def compared(table: PaperTable, out: Path, fills: Mapping[str, Callable[[Path], tuple[str, ...]]]) -> dict[str, Any]:
     """A table of the paper with ours beside: a figure of ours has value, interval and n, or is None where its run is
     not there."""
     rows = {}
@@ -138,7 +138,7 @@ def _scaled(found: Mapping[str, Any] | None, scale: float) -> dict[str, Any] | N
     return {n: v * scale if n in ("value", "low", "high") and v is not None else v for n, v in found.items()}
 
 
-def figure(read: Read, out: Path, fills: Mapping[str, Callable[[Path], tuple[str, ...]]]) -> dict[str, Any] | None:
+def figure(read: FigureOf, out: Path, fills: Mapping[str, Callable[[Path], tuple[str, ...]]]) -> dict[str, Any] | None:
     """A figure of a benchmark's run; None where there is no such run, or no such group in it."""
     folder = out / read.folder
     if not (folder / "benchmark.json").is_file():

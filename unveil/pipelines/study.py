@@ -31,7 +31,7 @@ from unveil.core.untrusted import read_json
 from unveil.evaluate.metrics import metric, named_by_place
 from unveil.pipelines import papers, study_tables
 from unveil.pipelines.options import Variant
-from unveil.pipelines.paper import Asked
+from unveil.pipelines.paper import PaperRun
 from unveil.pipelines.variants import BASELINES, PREFERRED, REWARDED
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -257,7 +257,7 @@ def _paper(config: Config) -> Path:
         raise records.RecordError(
             f"--seeds: a paper is redone with one seed, its intervals are over patients; not {len(seeds)}"
         )
-    asked = Asked(
+    asked = PaperRun(
         config.out or Path(f"runs/study-{config.name}"),
         *(config.model, seeds[0], config.expert, config.epochs, config.limit),
         *(config.restart, config.allow_benchmark_test),
