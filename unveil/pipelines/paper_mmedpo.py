@@ -37,8 +37,6 @@ METHODS = {
 }
 ROWS = {"LLaVA-Med 1.5": "base", **METHODS, "SFT": "sft", "SFT + MMedPO": "sft-mmedpo"}
 KINDS = ("closed", "open")
-#: The sets whose boxes tell where a lesion is; elsewhere the model's attention does.
-BOXED = ("slake",)
 
 
 def commands(places: Mapping[str, Path], data: Path, asked: PaperRun) -> list[TypedCommand]:
@@ -81,7 +79,7 @@ def _preferred(
     words = ["prefer", "--name", method, "--records", str(own / "split" / "records.jsonl")]
     words += ["--dialogues", str(own / "dialogues.jsonl"), "--out", str(own / folder), "--model", model]
     words += ["--kinds", *KINDS, "--expert", asked.expert]
-    words += ["--map", "attention"] if method == "mmedpo" and name not in BOXED else []
+    words += ["--map", "attention"] if method == "mmedpo" else []  # most answers name nothing that has a box
     return TypedCommand(f"{name}-{folder}", (*words, *asked.training(limited=True)), after)
 
 
@@ -101,8 +99,8 @@ MMEDPO = Paper(
     commands,
     (PaperTable("Questions, per cent", COLUMNS, ANSWERS, {row: _read(f) for row, f in ROWS.items()}, 100.0),),
     (
-        "The paper's hallucinated answers and lesion maps come from GPT-4o and MedKLIP; here they come from --expert "
-        "and from annotated boxes; VQA-RAD has none, so that there it is the model's own attention that is hidden.",
+        "The paper's hallucinated answers and lesion maps come from GPT-4o and MedKLIP; here wrong answers come from "
+        "--expert, and what is hidden is what the model attends to, since most answers name nothing that has a box.",
         "FiSAO's equation 8 is not available, so that nothing stands beside its row; STLLaVA-Med's is in "
         "`unveil study stllava`.",
         "The paper trains on VQA-RAD's published training split, which shows nearly all images of test; here these are "
