@@ -66,9 +66,10 @@ def show(rows: Sequence[Row]) -> None:
             alone = row["unseen"].get("metrics", {}).get(metric)
             name = BENCHMARKS[row["benchmark"]].title if not number else ""
             lines.append([name, TITLES[metric], str(figure["n"]), cell(figure), cell(alone) if alone else "the same"])
-    console.table(
-        "Value and 95 % interval", ["benchmark", "metric", "n", "test split", "on images not in training"], lines
-    )
+    console.table("Value and 95 % interval", ["benchmark", "metric", "n", "test split", "not in training"], lines)
+    whose: dict[str, list[str]] = {}
     for row in rows:
         for told in doubts(row):
-            console.say(f"{row['benchmark']}: {told}")
+            whose.setdefault(told, []).append(row["benchmark"])
+    for told, names in whose.items():
+        console.say(f"{', '.join(names)}: {told}")

@@ -119,7 +119,7 @@ def cell(estimate: Mapping[str, Any] | None) -> str:
     if estimate["value"] is None:
         return f"none: {estimate['reason']}"
     if estimate["low"] is None:
-        return f"{estimate['value']:.3f} (no interval: {estimate['reason']})"
+        return f"{estimate['value']:.3f} ({estimate['reason']})"
     return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
 
 
