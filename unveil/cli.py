@@ -137,6 +137,12 @@ COMMANDS: dict[str, Command] = {
     ),
     "score": Command("evaluate.score", "score answers, with 95 % intervals and paired differences"),
     "judge": Command("evaluate.judge", "let a language model judge open answers against the reference", GOES_ON),
+    "benchmark": Command(
+        "pipelines.benchmark",
+        "measure a model by a benchmark of the field, or by all whose data are there",
+        GOES_ON,
+        options="pipelines.options:BenchmarkOptions",
+    ),
     "export records": Command(
         "export.records", "records as COCO, YOLO, Label Studio tasks, or a folder to publish with a dataset card"
     ),

@@ -275,8 +275,8 @@ class Config(MauOptions):
     corrections: InputFile | None = None
     """What people who have read the dialogues want otherwise: JSONL of id, reviewer, and answer or "drop": true."""
     withhold: tuple[str, ...] = ()
-    """Labels and modalities that training and validation are to know nothing of: no image that has them, no question or
-    answer that names them. The test split keeps them."""
+    """Labels, modalities and data sets that training and validation are to know nothing of: no image that has them, no
+    question or answer that names them. The test split keeps them."""
     train_share: float = 1.0
     """Share of the training patients who are asked about."""
     asked: ExpertGroup = field(default_factory=ExpertOptions)

@@ -5,13 +5,15 @@ first may become a question that the model itself puts: a row whose answer is th
 conversation so far. Answers are learnt as before, each in a turn of its own on the image [ours: the paper's see the
 conversation before them; so they see what they see when the model is asked]. Turns follow the description in an order
 of each image's own [ours]: with one order for all, a model that has described an image would always ask the same.
+
+Of an image without a description, whose questions came as a conversation, that conversation is it, as in the paper.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +34,9 @@ def conversations(
 ) -> Iterator[Dialogue]:
     """For each image of training and validation its description, where it has one, and the questions to be put.
 
-    The description is the report (findings and impression, where it has sections), else the true diagnosis. Images
-    without either are counted in ``skipped``. ``earlier`` tells what becomes of its sentences about an earlier study.
+    The description is the report (findings and impression, where it has sections), else the true diagnosis. Of images
+    without either, the turns that follow others in a conversation of their own are put; those without such turns are
+    counted in ``skipped``. ``earlier`` tells what becomes of its sentences about an earlier study.
     """
     skipped = Counter() if skipped is None else skipped
     by_id = {record.id: record for record in records}
@@ -47,6 +50,8 @@ def conversations(
             skipped["its record is not in the records' file" if record is None else "test split"] += 1
         elif description := describe(record, asked, earlier):
             yield from _conversation(asked, description)
+        elif following := [turn for turn in asked if turn.history]:
+            yield from map(_put, following)
         else:
             skipped["neither a report nor a diagnosis to describe the image with"] += 1
 
@@ -68,6 +73,11 @@ def _conversation(asked: Sequence[Dialogue], description: str) -> Iterator[Dialo
         name, benchmark = f"{turn.id}/asked", first.benchmark
         yield Dialogue(name, *common, "self-question", "", turn.question, history=history, benchmark=benchmark)
         history = (*history, (turn.question, turn.answer))
+
+
+def _put(turn: Dialogue) -> Dialogue:
+    """The question of a turn as one to be put after what was said before it."""
+    return replace(turn, id=f"{turn.id}/asked", kind="self-question", question="", answer=turn.question, choices=())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -160,5 +160,5 @@ def _figure(cell: Mapping[str, Any]) -> str:
 
 
 HALLUCINATION: Section[Kept] = Section(
-    "hallucination", "Hallucination", keep, summarise, "hallucination.html.j2", shown
+    "hallucination", "Hallucination", keep, summarise, "hallucination.html.j2", shown=shown
 )
