@@ -11,7 +11,7 @@ import pytest
 from unveil.core import provenance
 from unveil.core.records import RecordError
 from unveil.pipelines import study, study_looking, study_tables
-from unveil.pipelines.plans import METRICS, PLANS, UMED_LVLM
+from unveil.pipelines.plans import METRICS, PLANS, UMED_LVLM, Plan
 
 PLAN = PLANS["preferences"]
 BEGIN, END = PLAN.marks
@@ -261,7 +261,7 @@ def test_what_looking_costs_is_compared_within_each_seed(tmp_path: Path, monkeyp
     lost = {"seed-1": 0.3, "seed-2": 0.5}
     models = {"base": 0.1, "sft": 0.5, "aar": 0.5, "aar-without-vrr": 0.5}
 
-    def run(config: study.Config, plan: study.Plan, out: Path, seed: int, _: None) -> Path:
+    def run(config: study.Config, plan: Plan, out: Path, seed: int, _: None) -> Path:
         return scores(out / f"seed-{seed}", **models)
 
     def looked(folder: Path, names: list[str], restart: bool) -> Any:

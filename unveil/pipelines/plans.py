@@ -1,4 +1,4 @@
-"""What the studies on synthetic images compare, by name: models, the claims about them, and what they are measured by."""
+"""What the studies on synthetic images compare, by name: models, claims about them, and what they are measured by."""
 
 from __future__ import annotations
 
