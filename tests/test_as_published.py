@@ -28,7 +28,7 @@ def told(rows: list[tuple], **models: list[str]) -> dict:
     for name, texts in models.items():
         said = [predicted(d, text) for d, text in zip(dialogues, texts, strict=True)]
         kept[name] = [one for case, p in cases(records, dialogues, said) if (one := keep(case, p))]
-    found = summarise(Answers(kept, {}), Scoring(records, dialogues, 100, 0))
+    found = summarise(Answers(kept, {}), Scoring(records, dialogues, (), 100, 0))
     assert found is not None
     return found
 
@@ -99,7 +99,7 @@ def test_an_interval_is_paired_and_never_of_no_width() -> None:
 def test_there_is_no_section_without_such_questions() -> None:
     dialogues, records = [dialogue("detection", "No.")], [record()]
     rows = [keep(case, p) for case, p in cases(records, dialogues, [predicted(dialogues[0], "No.")])]
-    assert rows == [None] and summarise(Answers({"m": []}, {}), Scoring(records, dialogues, 10, 0)) is None
+    assert rows == [None] and summarise(Answers({"m": []}, {}), Scoring(records, dialogues, (), 10, 0)) is None
 
 
 def test_scores_and_terminal_have_it(tmp_path, capsys) -> None:

@@ -98,6 +98,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "curate rank": Command("curate.rank", "pairs of the model's own answers, better and worse", GOES_ON),
     "curate questions": Command("curate.questions", "conversations that teach a model to ask as well"),
+    "curate probes": Command("curate.probes", "questions about what is there and what is not, in pairs"),
     "curate selftrain": Command("curate.selftrain", "pairs from the model's own questions and answers", GOES_ON),
     "curate relevance": Command("curate.relevance", "weights of pairs by their clinical relevance", GOES_ON),
     "prefer": Command(

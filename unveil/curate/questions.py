@@ -13,19 +13,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from unveil.core import console, jsonl, provenance, records, report_sections
-from unveil.core.answers import clean
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Record
+from unveil.core.report_sections import Earlier
 from unveil.core.sampling import seed_of
 from unveil.curate.candidates import DESCRIBE, left_out
-
-#: What becomes of sentences about an earlier study.
-Earlier = Literal["keep", "drop"]
 
 
 def conversations(
@@ -57,10 +53,8 @@ def conversations(
 
 def describe(record: Record, dialogues: Sequence[Dialogue], earlier: Earlier = "keep") -> str:
     """An image's description: its report, else its diagnosis, else nothing."""
-    told = clean(report_sections.description(record))
-    if earlier == "drop":
-        told = " ".join(s for s in report_sections.sentences(told) if not report_sections.refers_to_prior(s))
-    return told or next((d.answer for d in dialogues if d.kind == "diagnosis"), "")
+    diagnosis = next((d.answer for d in dialogues if d.kind == "diagnosis"), "")
+    return report_sections.part(record, "report", earlier) or diagnosis
 
 
 def _conversation(asked: Sequence[Dialogue], description: str) -> Iterator[Dialogue]:

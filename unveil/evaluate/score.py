@@ -12,27 +12,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from unveil.core import provenance
+from unveil.core import joined, provenance
 from unveil.core.bootstrap import LEVEL, RESAMPLES
-from unveil.core.console import progress, say
+from unveil.core.collection import no_circles
+from unveil.core.console import progress
 from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.grading import Outcome, ScoreError
 from unveil.core.joined import unique
 from unveil.core.jsonl import read_jsonl, to_json, write_jsonl
 from unveil.core.path_types import InputFile, OutputFolder
-from unveil.core.records import Dialogue, Prediction, Record
+from unveil.core.radeval import Metric
+from unveil.core.records import Dialogue, Record
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
 from unveil.evaluate import sections
 from unveil.evaluate.baselines import baselines
 from unveil.evaluate.changes import doubts
-from unveil.evaluate.exchange import reading
 from unveil.evaluate.exchange.forms import Form
 from unveil.evaluate.exchange.reading import Elsewhere
 from unveil.evaluate.figures import Sure
-from unveil.evaluate.metrics import cases
-from unveil.evaluate.named_files import NamedFiles
+from unveil.evaluate.metrics import counts
+from unveil.evaluate.named_files import FilesByName, NamedFiles
+from unveil.evaluate.power import power
+from unveil.evaluate.predictions import PredictionFiles
 from unveil.evaluate.score_table import show_scores
 from unveil.evaluate.sections.section import Scoring
 
@@ -47,6 +50,8 @@ def score(
     resamples: int = RESAMPLES,
     validation: Mapping[str, str | Path] | None = None,
     elsewhere: Elsewhere = Elsewhere(),
+    sensitivity: Mapping[str, Sequence[Path]] | None = None,
+    radeval: Sequence[Metric] = (),
 ) -> dict[str, Any]:
     """Scores each model's predictions (name to file), compares each with every earlier one, and writes to ``out``.
 
@@ -54,9 +59,9 @@ def score(
     names: ``differences["sft"]["base"]`` is sft less base.
 
     ``validation`` are the models' predictions on the validation split, on which thresholds and calibration are chosen;
-    no figure is taken from them.
-
-    ``elsewhere`` says of predictions that others made what their files do not tell.
+    no figure is taken from them. ``elsewhere`` says of predictions that others made what their files do not tell.
+    ``sensitivity`` are predictions on images that were taken away, files by model. ``radeval`` are metrics of reports
+    that RadEval's models are asked for.
 
     Asked are the dialogues of every split in which any of the models has a prediction; each model must have answered
     all of them; with ``Elsewhere.part`` those are asked that all of them have answered. Raises ``ScoreError`` or
@@ -66,137 +71,56 @@ def score(
         raise ScoreError("there are no predictions to score")
     if strangers := set(against) - set(predictions):
         raise ScoreError(f"nothing to compare with {', '.join(sorted(strangers))}: there are {', '.join(predictions)}")
-    records = list(unique(read_jsonl(records_path, Record), str(records_path)).values())
+    records = unique(read_jsonl(records_path, Record), str(records_path))
     every = unique(read_jsonl(dialogues_path, Dialogue), str(dialogues_path))
-    files_read = _Files(every, {r.id: r for r in records}, Path(records_path).parent, elsewhere)
-    answers = {name: files_read.read(name, path) for name, path in predictions.items()}
-    dialogues, splits = _asked(every, answers, predictions)
-    part = _part(dialogues, answers) if elsewhere.part else None
+    given = PredictionFiles(records, every, Path(records_path).parent, elsewhere)
+    if elsewhere.part:
+        given.only_common(predictions)
     sure, kept = Sure(resamples, seed), sections.Collected()
-    found = {}
-    for name, rows in answers.items():
-        found[name] = _outcomes(records, dialogues, rows, predictions[name], kept.of(name))
+    found, asked = dict[str, list[Outcome]](), dict[str, set[str | None]]()
+    for name, path in predictions.items():
+        rows = given.read(name, path)
+        asked[name] = given.splits(rows)
+        found[name] = given.outcomes(rows, given.asked(asked[name]), path, kept.of(name))
+    splits = sorted(set().union(*asked.values()), key=str)
+    dialogues = given.asked(splits)
+    for name, path in predictions.items():  # another model may have answered a split that this one has not
+        joined.complete({d.id for d in dialogues}, {o.id for o in found[name]}, str(path))
     chosen_on = validation or {}
     for name, path in chosen_on.items():
-        _look_at_validation(name, path, files_read, records, splits, found, kept)
+        given.look_at_validation(name, path, splits, found, kept.of(name, validation=True))
+    shown = given.without_images(sensitivity or {}, predictions, dialogues, seed)
     names = list(found)
-    earlier = {b: [a for a in names[:i] if not against or a in against] for i, b in enumerate(names)}
-    with progress("score", len(found) + sum(map(len, earlier.values())) + 1) as advance:
-
-        def done(value: dict[str, Any]) -> dict[str, Any]:
-            advance()
-            return value
-
-        figures = {
-            "models": {name: done(sure.model(rows)) for name, rows in found.items()},
-            "differences": {
-                b: {a: done(sure.differences(found[a], found[b])) for a in others}
-                for b, others in earlier.items()
-                if others
-            },
-            "baselines": done(baselines(records, dialogues, found, sure)),
-        }
-    files = (records_path, dialogues_path, *predictions.values(), *chosen_on.values())
+    pairs = [(b, a) for i, b in enumerate(names) for a in names[:i] if not against or a in against]
+    with progress("score", 3) as advance:
+        metrics, apart = sure.models(found, pairs)
+        advance()
+        constant = baselines(list(records.values()), dialogues, found, sure)
+        advance()
+        parts = kept.summaries(Scoring(list(records.values()), dialogues, pairs, resamples, seed, shown, radeval))
+        advance()
+    without = [path for of in (sensitivity or {}).values() for path in of]
+    files = (records_path, dialogues_path, *predictions.values(), *chosen_on.values(), *without)
     result: dict[str, Any] = {
-        **figures,
-        "sections": kept.summaries(Scoring(records, dialogues, resamples, seed)),
+        "models": {name: {"metrics": metrics[name], "counts": counts(rows)} for name, rows in found.items()},
+        "differences": {b: {a: apart[b, a] for c, a in pairs if c == b} for b in dict.fromkeys(b for b, _ in pairs)},
+        "baselines": constant,
+        "sections": parts,
         "splits": splits,
-        "bootstrap": _bootstrap(_of(dialogues, records), sure),
+        "bootstrap": _bootstrap(_of(dialogues, records.values()), sure),
         "files": {str(p): sha256(p) for p in files},
     }
-    result["bootstrap"]["note"] = doubts(result)
-    result |= {"read": files_read.about} if files_read.about else {}
-    result |= {"part": part} if part else {}
+    result["bootstrap"] |= {"note": doubts(result), "power": power(result)}
+    result |= {"read": given.about} if given.about else {}
+    result |= {"part": part} if (part := given.part(splits)) else {}
     _write(Path(out), result, found)
     return result
-
-
-def _asked(
-    dialogues: Mapping[str, Dialogue],
-    answers: Mapping[str, Sequence[Prediction]],
-    files: Mapping[str, str | Path],
-) -> tuple[list[Dialogue], list[str | None]]:
-    """The dialogues of every split that any model has answers in, and these splits."""
-    for name, rows in answers.items():
-        unique(rows, str(files[name]))
-    splits = {dialogues[p.id].split for rows in answers.values() for p in rows if p.id in dialogues}
-    return [d for d in dialogues.values() if d.split in splits], sorted(splits, key=str)
-
-
-def _part(dialogues: list[Dialogue], answers: dict[str, list[Prediction]]) -> dict[str, int]:
-    """Leaves the questions that every model has answered, and their answers; how many these are, of how many."""
-    of = len(dialogues)
-    common = set[str].intersection(*({p.id for p in rows} for rows in answers.values()))
-    dialogues[:] = [d for d in dialogues if d.id in common]
-    if not dialogues:
-        raise ScoreError("--part: there is no question that every model has answered")
-    for rows in answers.values():
-        rows[:] = [p for p in rows if p.id in common]
-    return {"asked": len(dialogues), "of": of}
-
-
-@dataclass
-class _Files:
-    """Reads files of predictions, ours and others', and keeps what is to be told of those."""
-
-    dialogues: Mapping[str, Dialogue]
-    records: Mapping[str, Record]
-    folder: Path
-    how: Elsewhere
-    about: dict[str, Any] = field(default_factory=dict)
-
-    def read(self, name: str, path: str | Path) -> list[Prediction]:
-        found = reading.read(Path(path), name, self.dialogues, self.records, self.folder, self.how)
-        if found.about:
-            self.about[str(path)] = found.about
-            say(reading.words(Path(path), found.about))
-        return found.predictions
-
-
-def _look_at_validation(
-    name: str,
-    path: str | Path,
-    files_read: _Files,
-    records: Sequence[Record],
-    splits: Sequence[str | None],
-    found: Mapping[str, Sequence[Outcome]],
-    kept: sections.Collected,
-) -> None:
-    """Shows a model's answers on the validation split to the sections."""
-    if name not in found:
-        raise ScoreError(f"--validation {name}: no model of that name is scored; there are {', '.join(found)}")
-    if "val" in splits:
-        raise ScoreError(f"--validation {path}: the validation split is scored itself, so nothing may be chosen on it")
-    rows = files_read.read(name, path)
-    asked, of = _asked(files_read.dialogues, {name: rows}, {name: path})
-    if of != ["val"]:
-        told = ", ".join(str(split) for split in of) or "none"
-        raise ScoreError(f"--validation {path}: answers of the validation split are needed, not of {told}")
-    _outcomes(records, asked, rows, path, kept.of(name, validation=True))
-
-
-def _outcomes(
-    records: Sequence[Record],
-    dialogues: Sequence[Dialogue],
-    rows: Sequence[Prediction],
-    path: str | Path,
-    keep: sections.Keep,
-) -> list[Outcome]:
-    """The outcomes of one model's answers, each of which is shown to the sections on the way."""
-    found = []
-    try:
-        for case, prediction in cases(records, dialogues, rows):
-            keep(case, prediction)
-            found.append(case.outcome)
-    except ScoreError as error:
-        raise ScoreError(f"{path}: {error}") from error
-    return found
 
 
 # -------------------------------------------------------------------------------------------------------- intervals
 
 
-def _of(dialogues: Iterable[Dialogue], records: Sequence[Record]) -> list[Record]:
+def _of(dialogues: Iterable[Dialogue], records: Iterable[Record]) -> list[Record]:
     """The records that are asked about."""
     asked = {d.record for d in dialogues}
     return [r for r in records if r.id in asked]
@@ -258,6 +182,9 @@ class Config(PluginOptions):
     validation: NamedFiles = field(default_factory=dict)
     """Answers of some of these models on the validation split, by the same names: on them thresholds and calibration of
     confidences are chosen."""
+    sensitivity: FilesByName = field(default_factory=dict)
+    """Answers of some of these models, by the same names, on images that were taken away (`predict --image`): sft
+    blank.jsonl sft noise.jsonl. They tell whether a model looks at the image."""
     against: tuple[str, ...] = ()
     """Names that the others are compared with; by default each is compared with each."""
     format: Form | Literal["auto"] = "auto"
@@ -268,6 +195,9 @@ class Config(PluginOptions):
     """What boxes in pixels refer to there: image, or the WIDTHxHEIGHT that every image was resized to."""
     part: bool = False
     """Score the questions that every model has answered, although others of the split have no answer."""
+    radeval: tuple[Metric, ...] = ()
+    """Metrics of reports that the package RadEval computes (extra radeval): radgraph, f1chexbert, ratescore, green; it
+    downloads their models."""
     resamples: int = 2000
     """Bootstrap resamples, over patients where they are known."""
     seed: int = 0
@@ -279,6 +209,7 @@ class Config(PluginOptions):
 def main(config: Config) -> Path:
     """Scores, shows the short table, and returns scores.json."""
     inputs = [config.records, config.dialogues, *config.predictions.values(), *config.validation.values()]
+    inputs += [path for of in config.sensitivity.values() for path in of]
     file = config.out / "scores.json"
     with provenance.output(file, "score", config, inputs) as output:
         if output is None:
@@ -286,7 +217,10 @@ def main(config: Config) -> Path:
         else:
             read = config.records, config.dialogues, config.predictions, config.out, config.against
             how = Elsewhere(config.format, config.box_format, config.frame, config.part)
-            scores = score(*read, config.seed, config.resamples, config.validation, how)
+            with no_circles():
+                scores = score(
+                    *read, config.seed, config.resamples, config.validation, how, config.sensitivity, config.radeval
+                )
             output.write()
     show_scores(scores)
     return file

@@ -151,7 +151,9 @@ class PreferOptions(TrainOptions):
     """dpo, mdpo, mmedpo, povid: as many pairs that overlook as pairs that invent; off as the papers have it."""
     edited_spans: bool = False
     """edit minimal: only the tokens that were edited count in the loss."""
-    kinds: tuple[Kind, ...] = (*("diagnosis", "localisation", "recognition", "grounding", "closed", "choice", "open"),)
+    kinds: tuple[Kind, ...] = (
+        *("diagnosis", "localisation", "recognition", "grounding", "report", "closed", "choice", "open"),
+    )
     """Kinds of dialogues."""
     limit: Count | None = None
     """Only the first so many dialogues of training and validation."""

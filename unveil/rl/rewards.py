@@ -23,12 +23,12 @@ from numpy import ndarray
 
 from unveil.core import plugins
 from unveil.core.answered import Answered
-from unveil.core.geometry import attended, match, mean_iou
+from unveil.core.geometry import attended, match, mean_giou, mean_iou
 from unveil.core.grading import EXACT, score
 from unveil.core.plugins import short, told
 from unveil.core.registry import Registry
-from unveil.core.words import overlap
 from unveil.rl.own_rewards import FormError, Own, check_name, read
+from unveil.rl.text_rewards import bleu, findings, radgraph, similarity
 
 Combination = Literal["max", "z", "sum"]
 UNUSABLE = "unusable"
@@ -51,6 +51,12 @@ def localisation(answered: Answered) -> float | None:
     """IoU, matched one to one and divided by the larger number of boxes; 1 where there is none and none was said."""
     true = answered.true_boxes
     return None if true is None else mean_iou(answered.case.parsed.boxes, true)
+
+
+def giou(answered: Answered) -> float | None:
+    """As ``localisation``, of (1 + GIoU) / 2: it also tells apart boxes that do not touch the true one."""
+    true = answered.true_boxes
+    return None if true is None else mean_giou(answered.case.parsed.boxes, true)
 
 
 def hits(threshold: float) -> Function:
@@ -143,11 +149,6 @@ def form(answered: Answered) -> float | None:
     return float(answered.usable and not parsed.malformed and fits)
 
 
-def similarity(answered: Answered) -> float | None:
-    """F1 of the words that the answer shares with the true one; for reports and open questions, without boxes."""
-    return overlap(answered.text, answered.dialogue.answer).f1
-
-
 # ------------------------------------------------------------------------------------------------------- their weights
 
 
@@ -198,7 +199,11 @@ _FUNCTIONS: dict[str, Function | Own] = {
     "category": category,
     "detection": detection,
     "form": form,
+    "giou": giou,
     "similarity": similarity,
+    "bleu": bleu,
+    "findings": findings,
+    "radgraph": Own(radgraph, "texts"),
 }
 
 
