@@ -39,7 +39,7 @@ class ImageTruth:
 
 
 @dataclass(frozen=True)
-class Together:
+class CoOccurrences:
     """How often names occur, and how often together, by images of one data set and modality."""
 
     images: tuple[frozenset[str], ...]
@@ -119,15 +119,15 @@ def probes(
                 yield from _pair(record, f"{way}/{record.id}/{number}", both)
 
 
-def _together(records: Sequence[Record], true: Mapping[str, ImageTruth]) -> dict[tuple[str, str | None], Together]:
+def _together(records: Sequence[Record], true: Mapping[str, ImageTruth]) -> dict[tuple[str, str | None], CoOccurrences]:
     counted = [r for r in records if r.split == "train"] or records
     found: dict[tuple[str, str | None], list[frozenset[str]]] = {(r.source.dataset, r.modality): [] for r in records}
     for record in counted:
         found[record.source.dataset, record.modality].append(frozenset(true[record.id].present))
-    return {about: Together(tuple(images)) for about, images in found.items()}
+    return {about: CoOccurrences(tuple(images)) for about, images in found.items()}
 
 
-def _ordered(image: ImageTruth, way: Way, together: Together, rng: np.random.Generator) -> list[str]:
+def _ordered(image: ImageTruth, way: Way, together: CoOccurrences, rng: np.random.Generator) -> list[str]:
     """The absent names, the first to be asked for first."""
     drawn = [image.absent[i] for i in rng.permutation(len(image.absent))]
     if way == "random":

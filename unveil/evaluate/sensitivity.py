@@ -76,12 +76,12 @@ class Looked:
     images: int
     seed: int | None = None
     """Of what was shown, as the file's run.json tells; None where there is none."""
-    said: Mapping[str, Said] = field(default_factory=dict)
+    said: Mapping[str, SaidTwice] = field(default_factory=dict)
     """The answers to the questions that the page shows, by id."""
 
 
 @dataclass(frozen=True)
-class Said:
+class SaidTwice:
     """A model's answer with its own image and with what was shown instead, and whether each is right of the former."""
 
     own: Prediction
@@ -162,7 +162,7 @@ def _counted(
     with_image, without, on_lesions = (Counts.empty(len(row_of)) for _ in range(3))
     truth = Truth(shown, records, dialogues)
     lesions = {d.record for d in asked if lacks(records[d.record]) is None}
-    said: dict[str, Said] = {}
+    said: dict[str, SaidTwice] = {}
     for (one, own_prediction), (other, prediction) in _pairs(path, records, asked, own, rows):
         at = row_of[one.record.cluster]
         sums = other.outcome.sums | truth.shares(one, other, prediction)
@@ -171,7 +171,7 @@ def _counted(
         if other.record.id in lesions:
             on_lesions.add(at, sums)
         if prediction.id in kept:
-            said[prediction.id] = Said(own_prediction, one.outcome.right, prediction, other.outcome.right)
+            said[prediction.id] = SaidTwice(own_prediction, one.outcome.right, prediction, other.outcome.right)
     images = len({d.record for d in asked})
     return Looked(with_image, without, on_lesions, len(asked), images, _seed(path), said)
 

@@ -31,7 +31,7 @@ METRICS = {"question_accuracy": "all questions", "accuracy": "category accuracy"
 
 
 @dataclass(frozen=True)
-class Measure:
+class LookMeasure:
     """A figure of the section ``looking`` of scores.json: of a model and of one seed."""
 
     title: str
@@ -54,31 +54,31 @@ def _lesion(what: str, metric: str) -> Callable[[Mapping[str, Any], str], Any]:
 #: What is claimed of: more of it is a closer look.
 MEASURES = {
     **{
-        f"hidden_{m}": Measure(f"{title}: lost with the lesion hidden", _drop("lesion-hidden", m))
+        f"hidden_{m}": LookMeasure(f"{title}: lost with the lesion hidden", _drop("lesion-hidden", m))
         for m, title in METRICS.items()
     },
     **{
-        f"beyond_{m}": Measure(
+        f"beyond_{m}": LookMeasure(
             f"{title}: lost beyond what hiding as much elsewhere costs", _lesion("more_than_elsewhere", m)
         )
         for m, title in METRICS.items()
     },
     **{
-        f"only_{m}": Measure(f"{title}: gained by the lesion alone over blank", _lesion("gain_of_lesion", m))
+        f"only_{m}": LookMeasure(f"{title}: gained by the lesion alone over blank", _lesion("gain_of_lesion", m))
         for m, title in METRICS.items()
     },
-    "hidden_right": Measure("right that nothing is there, lesion hidden", _share("lesion-hidden", "due_right")),
-    "other_changed": Measure("changes where it should, another patient", _share("other-patient", "due_changed")),
-    "other_right": Measure("right about another patient", _share("other-patient", "due_right")),
+    "hidden_right": LookMeasure("right that nothing is there, lesion hidden", _share("lesion-hidden", "due_right")),
+    "other_changed": LookMeasure("changes where it should, another patient", _share("other-patient", "due_changed")),
+    "other_right": LookMeasure("right about another patient", _share("other-patient", "due_right")),
 }
 #: What stands beside: what the image as a whole is worth, and what changes that should not.
 BESIDE = {
     **{
-        f"{shown}_{m}": Measure(f"{title}: lost with {shown}", _drop(shown, m))
+        f"{shown}_{m}": LookMeasure(f"{title}: lost with {shown}", _drop(shown, m))
         for shown in ("blank", "noise", "shuffled", "other-patient")
         for m, title in METRICS.items()
     },
-    "elsewhere_changed": Measure(
+    "elsewhere_changed": LookMeasure(
         "changes where it should not, elsewhere hidden", _share("elsewhere-hidden", "undue_changed")
     ),
 }

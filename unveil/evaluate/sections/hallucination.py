@@ -24,7 +24,7 @@ from unveil.evaluate.sections.ratios import Array, Statistic, differences, estim
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 
-class Kept(NamedTuple):
+class ProbeAnswer(NamedTuple):
     """What is kept of an answer: of a question of a pair, or of a report (``pair`` None)."""
 
     id: str
@@ -61,14 +61,14 @@ NAMES = {
 _WIDTH = {True: 8, False: 4}
 
 
-def keep(case: Case, prediction: Prediction) -> Kept | None:
+def keep(case: Case, prediction: Prediction) -> ProbeAnswer | None:
     """What of an answer the figures need; None of what is neither a question of a pair nor a report with a truth."""
     asked = case.dialogue
     if asked.pair is not None:
-        return Kept(asked.id, case.record.cluster, asked.pair, _probe(case))
+        return ProbeAnswer(asked.id, case.record.cluster, asked.pair, _probe(case))
     if asked.kind != "report" or case.reported is None or not (words(asked.answer) or case.exhaustive):
         return None
-    return Kept(asked.id, case.record.cluster, None, _chair(case))
+    return ProbeAnswer(asked.id, case.record.cluster, None, _chair(case))
 
 
 def _probe(case: Case) -> tuple[float, ...]:
@@ -90,7 +90,7 @@ def _chair(case: Case) -> tuple[float, ...]:
     return 1.0, float(invented > 0), float(len(found)), float(invented)
 
 
-def summarise(answers: Answers[Kept], scoring: Scoring) -> dict[str, Any] | None:
+def summarise(answers: Answers[ProbeAnswer], scoring: Scoring) -> dict[str, Any] | None:
     """Figures of pairs by how what is absent was chosen, and of reports."""
     given = {model: list(rows) for model, rows in answers.asked.items()}
     rows = next(iter(given.values()), [])
@@ -106,7 +106,9 @@ def summarise(answers: Answers[Kept], scoring: Scoring) -> dict[str, Any] | None
     return found
 
 
-def _figures(given: Mapping[str, Sequence[Kept]], figures: Mapping[str, Statistic], scoring: Scoring) -> dict[str, Any]:
+def _figures(
+    given: Mapping[str, Sequence[ProbeAnswer]], figures: Mapping[str, Statistic], scoring: Scoring
+) -> dict[str, Any]:
     """All models' figures and their paired differences."""
     tables = {model: _table(rows) for model, rows in given.items()}
     clusters = [one.cluster for one in next(iter(given.values()))]
@@ -122,7 +124,7 @@ def _figures(given: Mapping[str, Sequence[Kept]], figures: Mapping[str, Statisti
     }
 
 
-def _table(rows: Sequence[Kept]) -> Array:
+def _table(rows: Sequence[ProbeAnswer]) -> Array:
     """The numbers of answers, (N, K), those of a pair with its first question."""
     whole = np.zeros((len(rows), _WIDTH[rows[0].pair is not None]))
     pairs: dict[str, list[int]] = {}
@@ -159,6 +161,6 @@ def _figure(cell: Mapping[str, Any]) -> str:
     return f"{cell['value']:.2f}{limits}"
 
 
-HALLUCINATION: Section[Kept] = Section(
+HALLUCINATION: Section[ProbeAnswer] = Section(
     "hallucination", "Hallucination", keep, summarise, "hallucination.html.j2", shown=shown
 )

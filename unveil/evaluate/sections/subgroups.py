@@ -31,7 +31,7 @@ PLACED = ("detection", "localisation", "recognition", "diagnosis", "grounding")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class GroupedAnswer:
     """An answer's outcome, the sizes of the findings that it is about, and the data set of its image."""
 
     outcome: Outcome
@@ -40,7 +40,7 @@ class Kept:
 
 
 #: Ways to group, each with the groups of an answer.
-GROUPED: dict[str, Callable[[Kept], Iterable[str]]] = {
+GROUPED: dict[str, Callable[[GroupedAnswer], Iterable[str]]] = {
     "modality": lambda kept: (kept.outcome.modality or "unknown",),
     "label": lambda kept: kept.outcome.labels,
     "size": lambda kept: kept.sizes,
@@ -50,9 +50,9 @@ GROUPED: dict[str, Callable[[Kept], Iterable[str]]] = {
 Groups = dict[str, dict[str, NDArray[np.bool_]]]
 
 
-def keep(case: Case, prediction: Prediction) -> Kept:
+def keep(case: Case, prediction: Prediction) -> GroupedAnswer:
     """What groups need of an answer."""
-    return Kept(case.outcome, _sizes(case), case.record.source.dataset)
+    return GroupedAnswer(case.outcome, _sizes(case), case.record.source.dataset)
 
 
 def _sizes(case: Case) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ def _sizes(case: Case) -> tuple[str, ...]:
     return tuple(sorted({next(size for size, least in SIZES if share >= least) for share in shares}))
 
 
-def summarise(answers: Answers[Kept], scoring: Scoring) -> dict[str, Any] | None:
+def summarise(answers: Answers[GroupedAnswer], scoring: Scoring) -> dict[str, Any] | None:
     """All metrics by group, of models and of their differences, and the worst group of each main measure.
 
     Only groups of ``least`` clusters and more may be the worst or the best.
@@ -82,7 +82,7 @@ def summarise(answers: Answers[Kept], scoring: Scoring) -> dict[str, Any] | None
     return {"least": bootstrap.MANY, "by": by, "worst": _worst(tables, groups, by, scoring)}
 
 
-def _groups(rows: Sequence[Kept]) -> Groups:
+def _groups(rows: Sequence[GroupedAnswer]) -> Groups:
     """Which answers are in which group, by the way of grouping; ways with several groups only."""
     found: Groups = {}
     for way, of in GROUPED.items():
@@ -212,4 +212,4 @@ def _row(section: Mapping[str, Any], model: str, metric: str, ways: Mapping[str,
     ]
 
 
-SUBGROUPS: Section[Kept] = Section("subgroups", "By group", keep, summarise, "subgroups.html.j2", shown=shown)
+SUBGROUPS: Section[GroupedAnswer] = Section("subgroups", "By group", keep, summarise, "subgroups.html.j2", shown=shown)
