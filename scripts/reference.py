@@ -160,7 +160,8 @@ def stored(hint: Any) -> str:
     if origin is tuple and inside[-1] is Ellipsis:
         return f"list of {stored(inside[0])}"
     if origin is tuple:
-        return f"list of {len(inside)}: {stored(inside[0])} each"
+        alike = len(set(inside)) == 1
+        return f"list of {len(inside)}: " + (f"{stored(inside[0])} each" if alike else ", ".join(map(stored, inside)))
     if origin is dict:
         return "object"
     return STORED[hint]
@@ -202,7 +203,9 @@ EXAMPLES: dict[str, Any] = {
         **_ABOUT,
     ),
     "Prediction": records.Prediction(
-        "ward/p7-1#detection", "ward/p7-1", "detection", "Yes.", "unit", (256, 256), "tuned"
+        *("ward/p7-1#detection", "ward/p7-1", "detection", "Yes.", "unit", (256, 256), "tuned"),
+        tokens=((3, -0.1054), (4, -0.0013), (4, -0.0002)),
+        options=(-0.1054, -2.3026),
     ),
     "Rejected": reading.Rejected("labels.csv", 12, "the box leads outside the image", misfit="outside"),
 }

@@ -1,142 +1,143 @@
-"""How sure a model is of its boxes: which tokens write a box and its name, and what follows from them, by hand."""
+"""Log-probabilities of tokens and options: where tokens stand in an answer, and options on the forest as alone."""
 
 from __future__ import annotations
 
+import itertools
 import math
-import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from unveil.core.answers import parse
-from unveil.core.box_formats import BOX_FORMATS, View
-from unveil.core.confidence import ConfidenceError, confidences
-from unveil.core.records import Kind
-
-NAMES = ["nodule", "cyst", "mass"]
-
-
-def tokens(text: str, sure: dict[str, float]) -> list[tuple[int, float]]:
-    """Words, numbers and signs as tokens; those in ``sure`` have its probability at each of their places, in order of
-    ``sure[word]``, all others 0.5."""
-    return [
-        (one.end(), math.log(sure.get(one[0], 0.5))) for one in re.finditer(r"\s*[A-Za-z_]+|\s*\d+|\s*[^\w\s]", text)
-    ]
+from tests.conftest import dialogue, draw, ids_of
+from unveil.core.records import Dialogue
+from unveil.testing.models import fresh, loaded
+from unveil.vlm.confidence import Options, options_of, tokens_of
+from unveil.vlm.engine import Engine
+from unveil.vlm.generate import Rollout, drawn_from
+from unveil.vlm.inputs import EncodedExample
+from unveil.vlm.models import Loaded
 
 
-def scores(box_format: str, kind: Kind, text: str, sure: dict[str, float]) -> list[tuple[str | None, float | None]]:
-    view = View(BOX_FORMATS[box_format], (100, 100), (100, 100))
-    parsed = parse(kind, text, view, NAMES, "nodule" if kind == "localisation" else None)
-    names = [name for name, box in parsed.findings if box]
-    found = confidences(text, parsed, [(end, logp) for end, logp in tokens(text, sure)])
-    return [(name, round(one.score, 6) if one else None) for name, one in zip(names, found, strict=True)]
+def drawn(ids: list[int], *logps: float) -> Rollout:
+    return Rollout(0, ids, list(logps) or [-0.25] * len(ids), cut=False)
 
 
-def spaced(sure: dict[str, float]) -> dict[str, float]:
-    """A token is the same with a space before it."""
-    return sure | {f" {word}": p for word, p in sure.items()} | {f"\n{word}": p for word, p in sure.items()}
+def joined(text: str, tokens: tuple[tuple[int, float], ...]) -> str:
+    ends = [0, *(end for end, _ in tokens)]
+    assert ends == sorted(ends)
+    return "".join(text[a:b] for a, b in itertools.pairwise(ends))
 
 
-#: Of the nodule's numbers, of the cyst's, of their names.
-SURE = spaced(dict.fromkeys(("10", "11", "20", "21"), 0.8) | dict.fromkeys(("50", "51", "60", "61"), 0.4))
-SURE |= spaced({"nodule": 0.5, "cyst": 0.25})
-TWO = [("nodule", 0.4), ("cyst", 0.1)]  # 0.8 * 0.5 and 0.4 * 0.25
+def test_tokens_by_hand(tiny: Loaded) -> None:
+    """no|du|le|;| |K|n and two for ö, of which the second has it, then the end; a space in front is stripped."""
+    chat = tiny.chat
+    ids = [*ids_of(chat, "nodule; Knö"), *chat.end[:1]]
+    found = tokens_of(chat, drawn(ids, *(-0.00001 - i for i in range(len(ids)))))
+    assert [end for end, _ in found] == [2, 4, 6, 7, 8, 9, 10, 10, 11, 11]
+    assert [logp for _, logp in found] == [-float(i) for i in range(10)]
+    assert math.copysign(1, found[0][1]) == 1, "a zero without a sign"
+    spaced = tokens_of(chat, drawn(ids_of(chat, " a ")))
+    assert joined("a", spaced) == "a" and spaced[-1][0] == 1
 
 
-@pytest.mark.parametrize(
-    ("box_format", "text"),
-    [
-        (
-            "json-pixels",
-            '[{"bbox_2d": [10, 11, 20, 21], "label": "nodule"}, {"bbox_2d": [50, 51, 60, 61], "label": "cyst"}]',
-        ),
-        ("json-pixels", '{"label": "nodule", "x1": 10, "y1": 11, "x2": 20, "y2": 21} {"label": "cyst", "box": 1}'),
-        ("internvl", "<ref>nodule</ref><box>[[10, 11, 20, 21]]</box><ref>cyst</ref><box>[[50, 51, 60, 61]]</box>"),
-        ("qwen2-vl", "<|box_start|>(10,11),(20,21)<|box_end|> nodule <|box_start|>(50,51),(60,61)<|box_end|> cyst"),
-        ("json-pixels", "There is a nodule at [10, 11, 20, 21] and a cyst at [50, 51, 60, 61]."),
-        (
-            "json-pixels",
-            "Detection: abnormal.\nLocalisation: [10, 11, 20, 21]; [50, 51, 60, 61].\nRecognition: nodule; cyst.",
-        ),
-    ],
-)
-def test_the_score_is_the_mean_probability_of_the_numbers_times_that_of_the_name(box_format: str, text: str) -> None:
-    """exp(mean log p): four numbers of 0.8 have 0.8. What is around them (brackets, keys such as the 2 of bbox_2d, the
-    1 of x1), all of 0.5, does not count."""
-    found = scores(box_format, "diagnosis", text, SURE)
-    assert found == TWO[: len(found)] and found
+@pytest.mark.parametrize("name", ["llava_siglip", "qwen2_5_vl"])
+@given(st.data())
+def test_slices_make_up_the_answer(name: str, data: st.DataObject) -> None:
+    """Of any ids: special ones that are skipped, halves of letters, spaces around, with an end and cut off."""
+    chat = loaded(name).chat
+    special = [i for i in (chat.tokenizer.bos_token_id, chat.tokenizer.pad_token_id, *chat.end) if i is not None]
+    letters = ids_of(chat, " a nodule <b1>\n 结🙂é ")
+    ids = data.draw(
+        st.lists(st.sampled_from([*special, *letters]) | st.integers(0, len(chat.tokenizer) - 1), max_size=12)
+    )
+    found = tokens_of(chat, drawn(ids))
+    assert len(found) == len(ids) and joined(chat.text(ids), found) == chat.text(ids)
 
 
-def test_a_malformed_box_keeps_its_name_and_shifts_no_other() -> None:
-    """The first box is inverted; the second finding is the cyst's, with its own numbers."""
-    text = "Detection: abnormal.\nLocalisation: [20, 21, 10, 11]; [50, 51, 60, 61].\nRecognition: nodule; cyst."
-    assert scores("json-pixels", "diagnosis", text, SURE) == [("cyst", 0.1)]
+def test_a_letter_that_was_cut_off_belongs_to_its_last_token(tiny: Loaded) -> None:
+    ids = ids_of(tiny.chat, "n🙂")[:-1]
+    text = tiny.chat.text(ids)
+    assert text.startswith("n\ufffd") and joined(text, tokens_of(tiny.chat, drawn(ids))) == text
 
 
-def test_several_boxes_of_one_name_have_their_own_numbers() -> None:
-    text = "<ref>nodule</ref><box>[[10, 11, 20, 21], [50, 51, 60, 61]]</box>"
-    assert scores("internvl", "diagnosis", text, SURE) == [("nodule", 0.4), ("nodule", 0.2)]
+def test_what_a_server_has_not_told_is_left_out(tiny: Loaded) -> None:
+    """Its end may have no log-probability; without that of another token there is none."""
+    ids = [*ids_of(tiny.chat, "no"), tiny.chat.end[0]]
+    assert tokens_of(tiny.chat, drawn(ids, *[-1.0] * (len(ids) - 1), math.nan)) == ((2, -1.0),)
+    assert tokens_of(tiny.chat, drawn(ids, *[math.nan] * len(ids))) == ()
+    assert tokens_of(tiny.chat, drawn(ids, math.nan, *[-1.0] * (len(ids) - 1))) == ()
 
 
-def test_a_box_that_is_denied_is_none() -> None:
-    text = "No cyst at [50, 51, 60, 61]. There is a nodule at [10, 11, 20, 21]."
-    assert scores("json-pixels", "diagnosis", text, SURE) == [("nodule", 0.4)]
+# ------------------------------------------------------------------------------------------------------------- options
 
 
-def test_a_name_that_the_question_gives_adds_nothing() -> None:
-    text = "[10, 11, 20, 21] in the left nodule; [50, 51, 60, 61]."
-    assert scores("json-pixels", "localisation", text, SURE) == [(None, 0.8), (None, 0.4)]
+def asked(copy: Loaded, folder: Path) -> tuple[list[Dialogue], list[EncodedExample]]:
+    """On two images: multiple choice, yes or no in English and in Chinese, and what has no options."""
+    first, second = draw(folder / "a.png", (96, 64), 3), draw(folder / "b.png", (50, 120), 4)
+    found = [
+        dialogue("a", first.name, "Which?\nA. a mass\nB. a cyst\nC. none", "B. a cyst", kind="choice",
+                 choices=("a mass", "a cyst", "none")),
+        dialogue("b", second.name, "Is anything abnormal in this image?"),
+        dialogue("c", first.name, "有结节吗？", "没有", kind="closed"),
+        dialogue("d", first.name, "What is it?", "a cyst", kind="open"),
+    ]  # fmt: skip
+    return found, [copy.chat.encode(d, folder / d.image, with_answer=False) for d in found]
 
 
-def test_of_a_name_that_is_said_twice_the_first_counts() -> None:
-    """The second place follows from the first and is always sure: (0.5 + 0.99 ...) would say nothing."""
-    text = "A nodule at [10, 11, 20, 21]. The Nodule is round."
-    assert scores("json-pixels", "diagnosis", text, SURE | spaced({"Nodule": 0.99})) == [("nodule", 0.4)]
+@pytest.mark.parametrize("name", ["llava_siglip", "qwen2_5_vl", "gemma3"])
+@pytest.mark.parametrize("way", ["tree", "plain"])
+def test_options_are_those_of_plain_rows(name: str, way: str, tmp_path: Path) -> None:
+    """Each beginning of an answer scored by the model itself, alone on its own prompt, and those of one option added
+    up; on the forest, and where the model is run as a whole."""
+    copy = fresh(name)
+    dialogues, rows = asked(copy, tmp_path)
+    engine = Engine(copy)
+    if way == "plain":
+        engine.settle(rows)
+        engine.scorer.keep_undivided()
+    options = options_of(copy.chat, dialogues, rows)
+    said, logps = engine.answer_beside(rows, 6, options.rows)
+    alone = []
+    never = drawn_from(engine.scorer)
+    for row in options.rows:
+        batch = copy.chat.batch([row])
+        del batch["labels"]
+        with torch.no_grad():
+            logps_TV = never(copy.model(**batch).logits[0]).log_softmax(-1)
+        alone.append(sum(float(logps_TV[len(row.prompt) + t - 1, i]) for t, i in enumerate(row.answer)))
+    assert max(abs(a - b) for a, b in zip(logps, alone, strict=True)) < 2e-4
+    assert [len(of) for of in options.likely(logps)] == [3, 2, 2, 0]
+    assert [copy.chat.text(s.ids) for s in said] == [text for text, _ in Engine(copy).answer(rows, 6)]
 
 
-def test_one_token_for_each_coordinate() -> None:
-    """Bins of 1024: y before x. Tokens of 0.9, 0.9, 0.4 and 0.4: (0.9 * 0.9 * 0.4 * 0.4) ^ (1/4) = 0.6."""
-    text = "<loc0100><loc0100><loc0500><loc0500> nodule"
-    view = View(BOX_FORMATS["loc-1024"], (100, 100), (100, 100))
-    ends = [(9, 0.9), (18, 0.9), (27, 0.4), (36, 0.4), (43, 0.5), (43, 0.1)]  # the last one ends the text
-    [found] = confidences(text, parse("diagnosis", text, view, NAMES), [(end, math.log(p)) for end, p in ends])
-    assert found and found.score == pytest.approx(0.6 * 0.5)
+def test_ways_of_writing_one_option_are_added_up() -> None:
+    """p 0.2 and 0.1 for yes, 0.05 for no: ln 0.3 = -1.2040 and ln 0.05 = -2.9957; the second question has none."""
+    given = Options((), ((2, 1), ()))
+    assert given.likely([math.log(0.2), math.log(0.1), math.log(0.05)]) == [(-1.204, -2.9957), ()]
 
 
-def test_digits_of_one_number_are_tokens_each() -> None:
-    """ "10" as two tokens of 0.5 and 0.125: with three numbers of one token of 1, (0.5 * 0.125) ^ (1/5)."""
-    text = "[10,20,30,40]"
-    view = View(BOX_FORMATS["json-pixels"], (100, 100), (100, 100))
-    ends = [(1, 0.1), (2, 0.5), (3, 0.125), (4, 0.1), (6, 1), (7, 0.1), (9, 1), (10, 0.1), (12, 1), (13, 0.1)]
-    parsed = parse("localisation", text, view, NAMES, "nodule")
-    [found] = confidences(text, parsed, [(end, math.log(p)) for end, p in ends])
-    assert found and found.score == pytest.approx((1 / 16) ** 0.2)
+def test_what_begins_an_option_is_its_letter_and_no_way_begins_another(tiny: Loaded, tmp_path: Path) -> None:
+    """One row for each letter; for yes and no those of capitals and of small letters, "Yes." being "Yes"."""
+    dialogues, rows = asked(tiny, tmp_path)
+    options = options_of(tiny.chat, dialogues, rows)
+    texts = [tiny.chat.decode(row.answer) for row in options.rows]
+    assert [*texts[:3], *sorted(texts[3:7])] == ["A", "B", "C", "No", "Yes", "no", "yes"] and options.counts[:2] == (
+        (1, 1, 1),
+        (2, 2),
+    )
+    assert options.counts[3] == ()
+    assert "没" in texts and "没有" not in texts, "which begins with the word before"
 
 
-def test_without_tokens_no_confidence() -> None:
-    text = "[10,20,30,40]"
-    parsed = parse("localisation", text, View(BOX_FORMATS["json-pixels"], (100, 100), (100, 100)), NAMES, "nodule")
-    assert confidences(text, parsed, ()) == [None]
-    assert confidences(text, parsed, [(1, -0.5)]) == [None]  # of the bracket only
-
-
-@pytest.mark.parametrize(
-    ("tokens", "told"),
-    [
-        ([(13, math.nan)], "log-probability is nan"),
-        ([(13, 0.7)], "log-probability is 0.7, not a number up to 0"),
-        ([(14, -1.0)], "within the 13 letters"),
-        ([(9, -1.0), (3, -1.0)], "one after the other"),
-    ],
-)
-def test_tokens_that_cannot_be_those_of_the_answer(tokens: list[tuple[int, float]], told: str) -> None:
-    text = "[10,20,30,40]"
-    parsed = parse("localisation", text, View(BOX_FORMATS["json-pixels"], (100, 100), (100, 100)), NAMES, "nodule")
-    with pytest.raises(ConfidenceError, match=told):
-        confidences(text, parsed, tokens)
-
-
-def test_a_probability_of_0_is_a_score_of_0() -> None:
-    text = "[10,20,30,40]"
-    parsed = parse("localisation", text, View(BOX_FORMATS["json-pixels"], (100, 100), (100, 100)), NAMES, "nodule")
-    [found] = confidences(text, parsed, [(13, -math.inf)])
-    assert found and found.score == 0
+def test_options_that_begin_alike_are_not_known(tiny: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vocabulary that lacks the letters writes one sign for all of them."""
+    dialogues, rows = asked(tiny, tmp_path)
+    real = tiny.chat.encode
+    monkeypatch.setattr(
+        tiny.chat, "encode", lambda d, *a, **k: replace(real(d, *a, **k), answer=ids_of(tiny.chat, "?????"))
+    )
+    assert options_of(tiny.chat, dialogues, rows) == Options((), ((), (), (), ()))

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.optimize import linear_sum_assignment
 
 from unveil.core import geometry
-from unveil.core.geometry import BoxError, ious, match, mean_iou
+from unveil.core.geometry import Box, BoxError, ious, match, mean_iou
 
 settings.register_profile("calm", deadline=None)  # a busy machine is no failure
 settings.load_profile("calm")
@@ -195,3 +196,24 @@ def test_attention_inside_boxes_by_hand() -> None:
     assert geometry.attended(shares, places, [(0, 0, 1.5, 1)]) == pytest.approx((0.55, 0.375))
     more = np.concatenate([places, np.full((1, 4), np.nan)])
     assert geometry.attended(np.append(shares, 0), more, [(0, 0, 1.5, 1)]) == pytest.approx((0.55, 0.375))
+
+
+def drawn(rng, number: int) -> list[Box]:
+    """Boxes of thirds of pixels, of which some are inverted."""
+    corners = rng.integers(0, 27, (number, 4)) / 3
+    return [(x1, y1, x2, y2) for x1, y1, x2, y2 in corners.tolist()]
+
+
+def test_few_boxes_are_compared_as_many_are(monkeypatch):
+    """The same numbers to the last bit, and the same pairs, without numpy's and scipy's calls; inverted boxes too."""
+    rng = np.random.default_rng(0)
+    for n, m in [(1, 1), (1, 4), (4, 1), (3, 5), (0, 2), (2, 0)] * 20:
+        said, true = (drawn(rng, k) for k in (n, m))
+        few = geometry.ious(said, true), geometry.match(said, true)
+        with monkeypatch.context() as patch:
+            patch.setattr(geometry, "FEW", 0)
+            assert np.array_equal(geometry.ious(said, true), few[0])
+        values = few[0]
+        rows, columns = linear_sum_assignment(values, maximize=True)
+        expected = [(i, j, values[i, j]) for i, j in zip(rows, columns, strict=True) if values[i, j] > 0]
+        assert few[1] == expected

@@ -14,6 +14,7 @@ from unveil import cli
 from unveil.core import console, provenance
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import RecordError, Split
+from unveil.evaluate import predict, score
 from unveil.ingest import ingest
 from unveil.pipelines import ending, prefer, run
 from unveil.pipelines.run import folder_of
@@ -176,6 +177,32 @@ def test_training_is_foretold_unless_it_is_there_as_it_would_be_now(
         run.main(config)
     with pytest.raises(KeyboardInterrupt):
         run.main(replace(config, epochs=2.0))
+
+
+def test_each_model_answers_validation_too_where_there_is_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two files beside one another, of which scoring takes the second to choose on; without validation there is one."""
+    (tmp_path / "base").mkdir()
+    done: list[tuple[str, Split]] = []
+
+    def answered(asked: predict.Config) -> None:
+        done.append((asked.out.name, asked.split))
+        asked.out.write_text("")
+
+    chosen_on: list[dict[str, Path]] = []
+
+    def scored(asked: score.Config) -> Path:
+        chosen_on.append(asked.validation)
+        (tmp_path / "scores.json").write_text("{}")
+        return tmp_path / "scores.json"
+
+    monkeypatch.setattr(provenance, "stage", lambda command, asked, inputs, main: answered(asked))
+    monkeypatch.setattr(score, "main", scored)
+    for split in ("test", "val"):
+        write_jsonl(tmp_path / "dialogues.jsonl", [dialogue("d", "1.png", "Is it?", split=split)])
+        run._answered(run.Config(), tmp_path, "base", "tiny")
+        run._scored(run.Config(), tmp_path, tmp_path / "records.jsonl", ["base"])
+    assert done == [("predictions.jsonl", "test"), ("predictions.jsonl", "test"), ("validation.jsonl", "val")]
+    assert chosen_on == [{}, {"base": tmp_path / "base" / "validation.jsonl"}]
 
 
 def test_the_command_that_asks_the_model_can_be_typed_as_it_stands(

@@ -62,6 +62,16 @@ def test_the_size_of_batches_changes_nothing(config: predict.Config, tmp_path: P
     assert predict.main(replace(config, batch_size=8, out=one)).stat().st_ino == before, "it is there already"
 
 
+def test_how_sure_the_model_is_is_kept_unless_told_otherwise(config: predict.Config, tmp_path: Path) -> None:
+    """Each answer's tokens, and the options of questions for yes or no; without them the answers are the same."""
+    found = list(read_jsonl(predict.main(config), Prediction))
+    for p in found:
+        assert p.tokens[-1][0] == len(p.answer) and max(logp for _, logp in p.tokens) <= 0
+        assert len(p.options) == (2 if p.kind in ("detection", "closed") else 0)
+    plain = list(read_jsonl(predict.main(replace(config, confidence=False, out=tmp_path / "plain.jsonl")), Prediction))
+    assert plain == [replace(p, tokens=(), options=()) for p in found]
+
+
 def test_a_name_goes_into_the_predictions(config: predict.Config) -> None:
     assert {p.model for p in read_jsonl(predict.main(replace(config, name="base")), Prediction)} == {"base"}
 
@@ -100,10 +110,11 @@ def test_the_cut_mark_tells_that_the_limit_was_met(config: predict.Config, monke
     tiny = loaded("llava_siglip")
     told = [*tiny.chat._ids("Yes."), *tiny.chat.end]
 
-    def rollout(scorer: Any, rows: Any, answers: int, most: int, *how: Any) -> list[Rollout]:
-        return [Rollout(i, told[:most], [], cut=most < len(told)) for i in range(len(rows))]
+    def drawn(scorer: Any, rows: Any, beside: Any, answers: int, most: int, *how: Any) -> tuple[list[Rollout], Any]:
+        logps = [-0.5] * min(most, len(told))
+        return [Rollout(i, told[:most], logps, cut=most < len(told)) for i in range(len(rows))], [-1.0] * len(beside)
 
-    monkeypatch.setattr(engine, "rollout", rollout)
+    monkeypatch.setattr(engine, "rollout_beside", drawn)
     for most, cut in ((len(told), False), (len(told) - 1, True)):
         got = list(read_jsonl(predict.main(replace(config, max_new_tokens=most, restart=True)), Prediction))
         assert {(p.answer, p.cut) for p in got} == {("Yes.", cut)}

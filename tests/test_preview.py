@@ -116,3 +116,14 @@ def test_few_synthetic_patients_tell_of_all(tmp_path: Path) -> None:
     lines = preview.counts(data)
     assert data.times == 2 and len({record.patient for record in data.records}) == 24
     assert lines[0].figure.startswith(f"{2 * len(data.records)}: ") and lines[0].how == "computed: 24 patients, drawn"
+
+
+def test_answers_of_test_and_validation_are_counted_twice(ward: Path) -> None:
+    """Before and after training; besides those of validation that are watched after each of two epochs."""
+    config = run.Config(data=ward, out=ward.parent / "out", epochs=2.0)
+    data = preview.preview(config, ward.parent / "seen")
+    sizes = {split: sum(d.split == split for d in data.dialogues) for split in ("val", "test")}
+    learning = run.learning_of(config, ward.parent / "out")
+    watched = min(learning.validation_rows, sizes["val"])
+    found = preview._answers(learning, data)
+    assert sizes["val"] and 2 * sum(sizes.values()) <= found <= 2 * watched + 2 * sum(sizes.values())

@@ -42,8 +42,11 @@ def test_a_server_answers_as_this_process_does(
     config = asked(vllm, dialogues_file, tmp_path, tiny_folder)
     own = predict.main(replace(config, engine="own", server=None, server_model=None, out=tmp_path / "own.jsonl"))
     assert said(predict.main(config)) == said(own)
+    for theirs, ours in zip(read_jsonl(config.out, Prediction), read_jsonl(own, Prediction), strict=True):
+        assert [end for end, _ in theirs.tokens] == [end for end, _ in ours.tokens] and not theirs.options
+        assert [p for _, p in theirs.tokens] == pytest.approx([p for _, p in ours.tokens], abs=1e-3)
     body = vllm.bodies[0]
-    assert body["temperature"] == 0 and body["skip_special_tokens"] is False and body["logprobs"] is False
+    assert body["temperature"] == 0 and body["skip_special_tokens"] is False and body["logprobs"] is True
     assert str(loaded("llava_siglip").model.config.image_token_id) in body["logit_bias"]
     about = json.loads((tmp_path / "p.jsonl.run.json").read_text())
     assert about["model"] == f"base at 127.0.0.1:{vllm.port}" and about["decoding"]["banned_ids"]
@@ -57,6 +60,7 @@ def test_a_plain_server_has_text_only(vllm: Vllm, dialogues_file: Path, tmp_path
     own = predict.main(replace(config, engine="own", server=None, server_model=None, out=tmp_path / "own.jsonl"))
     theirs, ours = said(predict.main(config)), said(own)
     assert theirs.keys() == ours.keys() and {"top_k", "stop_token_ids"}.isdisjoint(vllm.bodies[0])
+    assert not any(p.tokens for p in read_jsonl(config.out, Prediction)), "nobody has told them"
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ SECTIONS = (
     "What changed",
     "Best and worst answers",
     "Boxes",
+    "By group",
     "Failures by kind",
     "What data",
     "Learning curves",

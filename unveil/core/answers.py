@@ -209,7 +209,12 @@ def says_nothing(label: str) -> bool:
 
 def name_of(label: str, vocabulary: Sequence[str]) -> str:
     """A label in the form in which answers are read: itself if it is known, else the longest known name in it."""
-    names = _names(tuple(vocabulary))
+    return _name_of(label, tuple(vocabulary))
+
+
+@lru_cache(maxsize=1 << 14)  # a data set has few labels, and each answer is set beside some of them
+def _name_of(label: str, vocabulary: tuple[str, ...]) -> str:
+    names = _names(vocabulary)
     inside = [] if normal(label) in names.known else affirmed(claims(read(label, names)))
     return max((said.name for said in inside), key=len, default=normal(label))
 
@@ -391,4 +396,5 @@ _PARSERS: dict[Kind, Callable[[Aligned, View, Names], Parsed]] = {
     "diagnosis": _parse_diagnosis,
     "closed": _parse_words,
     "open": _parse_words,
+    "report": _parse_words,
 }

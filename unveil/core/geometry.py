@@ -7,7 +7,7 @@ columns.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -135,6 +135,9 @@ def _turned(polygon: Sequence[float], degrees: float, about: tuple[float, float]
 
 def ious(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.float64]:
     """Intersection over union of every pair, shape (N, M), each in [0, 1]. Inverted boxes have no area and score 0."""
+    if len(predicted) * len(true) <= FEW:  # numpy's calls would cost more than their work
+        few = [[_iou(p, t) for t in true] for p in predicted]
+        return np.array(few, np.float64).reshape(len(predicted), len(true))
     return overlaps(*_every(predicted, true))
 
 
@@ -171,6 +174,17 @@ def _areas(p: NDArray[np.float64], t: NDArray[np.float64]) -> tuple[NDArray[np.f
     return inter, areas_p + areas_t - inter
 
 
+#: Pairs of boxes that are compared one by one.
+FEW = 16
+
+
+def _iou(p: Box, t: Box) -> float:
+    """Of one pair, by the same operations in the same order."""
+    inter = max(min(p[2], t[2]) - max(p[0], t[0]), 0.0) * max(min(p[3], t[3]) - max(p[1], t[1]), 0.0)
+    union = area(p) + area(t) - inter
+    return inter / union if union > 0 else 0.0
+
+
 def match(
     predicted: Sequence[Box], true: Sequence[Box], agree: Sequence[Sequence[bool]] | None = None
 ) -> list[tuple[int, int, float]]:
@@ -179,12 +193,23 @@ def match(
     Several findings may share one box. ``agree`` (N, M) tells which pairs have the same name, and decides between
     matchings whose IoU is equal to within 1e-6.
     """
-    from scipy.optimize import linear_sum_assignment  # late: half a second, which no start of a command should wait for
-
+    if not len(predicted) or not len(true):
+        return []
     values = ious(predicted, true)
     tie = 0.0 if agree is None else 1e-6 * np.asarray(agree, np.float64).reshape(values.shape)
-    rows, columns = linear_sum_assignment(values + tie, maximize=True)
+    rows, columns = _assigned(values + tie)
     return [(int(i), int(j), float(values[i, j])) for i, j in zip(rows, columns, strict=True) if values[i, j] > 0]
+
+
+def _assigned(values: NDArray[np.float64]) -> tuple[Iterable[int], Iterable[int]]:
+    """Rows and columns of the assignment with the largest sum; of one row or column the first of its largest values."""
+    if 1 in values.shape:
+        best = int(values.argmax())
+        return [best // values.shape[1]], [best % values.shape[1]]
+    from scipy.optimize import linear_sum_assignment  # late: half a second, which no start of a command should wait for
+
+    rows, columns = linear_sum_assignment(values, maximize=True)
+    return rows, columns
 
 
 def mean_iou(predicted: Sequence[Box], true: Sequence[Box]) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from unveil.core.box_formats import BOX_FORMATS, View
@@ -12,6 +13,8 @@ from unveil.core.records import Dialogue, Prediction, Record
 from unveil.core.untrusted import quoted
 
 Row = TypeVar("Row", Record, Dialogue, Prediction)
+SURE = 1e-3
+"""The most that rounding may leave a log-probability above 0."""
 
 
 def unique(rows: Iterable[Row], what: str) -> dict[str, Row]:
@@ -24,10 +27,33 @@ def unique(rows: Iterable[Row], what: str) -> dict[str, Row]:
     return {row.id: row for row in rows}
 
 
-def asked(dialogues: Mapping[str, Dialogue], predictions: Mapping[str, Prediction]) -> None:
-    """Raises ``ScoreError`` where a prediction answers none of the dialogues."""
+def asked(dialogues: Mapping[str, Dialogue], predictions: Mapping[str, Prediction], where: str = "") -> None:
+    """Raises ``ScoreError`` where a prediction answers none of the dialogues; ``where`` is the predictions' file."""
     if strangers := predictions.keys() - dialogues.keys():
-        raise ScoreError(f"predictions without a dialogue: {some(strangers)}; give the dialogues that were asked")
+        lack = f"{len(strangers)} of {len(predictions)} predictions are without a dialogue ({some(strangers)})"
+        raise ScoreError(f"{where}{': ' if where else ''}{lack}; give the dialogues that were asked")
+
+
+def known(dialogues: Collection[Dialogue], records: Mapping[str, Record]) -> None:
+    """Raises ``ScoreError`` where a dialogue is about none of the records."""
+    if strangers := {d.record for d in dialogues} - records.keys():
+        lack = sum(d.record in strangers for d in dialogues)
+        told = f"{lack} of {len(dialogues)} dialogues are about records that are not there ({some(strangers)})"
+        raise ScoreError(f"{told}; give the records that the dialogues were made from")
+
+
+def complete(asked: Collection[str], answered: Collection[str], where: str = "") -> None:
+    """Raises ``ScoreError`` where questions have no answer, by their ids; ``where`` is the answers' file."""
+    if missing := set(asked).difference(answered):
+        lack = f"{len(missing)} of {len(asked)} dialogues have none ({some(missing)})"
+        raise ScoreError(f"{where}{': ' if where else ''}predictions are incomplete: {lack}; finish predicting")
+
+
+def only_own(rows: Iterable[Prediction], path: object) -> None:
+    """Raises ``ScoreError`` where answers to other images than the questions' own would pass for a model's."""
+    if strange := Counter(row.shown for row in rows if row.shown != "own"):
+        told = ", ".join(f"{n} {shown}" for shown, n in strange.items())
+        raise ScoreError(f"{path}: answers to images that were taken away ({told}): they go to --sensitivity")
 
 
 def vocabulary(records: Iterable[Record]) -> list[str]:
@@ -44,7 +70,34 @@ def case(dialogue: Dialogue, records: Mapping[str, Record], p: Prediction, names
         raise ScoreError(f"{p.id}: the prediction is a {p.kind} answer about {quoted(p.record)}, {about}")
     if p.box_format not in BOX_FORMATS:
         raise ScoreError(f"{p.id}: unknown box format {quoted(p.box_format)}; known are {', '.join(BOX_FORMATS)}")
-    return grade(dialogue, record, p.answer, View(BOX_FORMATS[p.box_format], record.size, p.frame), names, p.cut)
+    _look_at_tokens(p)
+    _look_at_options(dialogue, p)
+    view = View(BOX_FORMATS[p.box_format], record.size, p.frame)
+    return grade(dialogue, record, p.answer, view, names, p.cut, p.options)
+
+
+def _look_at_tokens(p: Prediction) -> None:
+    """Raises ``ScoreError`` where tokens are not those of the answer, or without a log-probability."""
+    if not p.tokens:
+        return
+    if p.tokens[-1][0] != len(p.answer):
+        end = p.tokens[-1][0]
+        raise ScoreError(f"{p.id}: its tokens end at {end}, its answer at {len(p.answer)}; predict it again")
+    if not all(-math.inf < logp <= SURE for _, logp in p.tokens):
+        raise ScoreError(f"{p.id}: a token has no log-probability; predict it again")
+
+
+def _look_at_options(dialogue: Dialogue, p: Prediction) -> None:
+    """Raises ``ScoreError`` where the log-probabilities of options are not those of this question's."""
+    if not p.options:
+        return
+    wanted = (
+        len(dialogue.choices) if dialogue.kind == "choice" else 2 if dialogue.kind in ("closed", "detection") else 0
+    )
+    if len(p.options) != wanted:
+        raise ScoreError(f"{p.id}: {len(p.options)} log-probabilities of {wanted} options; predict it again")
+    if not all(-math.inf < logp <= SURE for logp in p.options):
+        raise ScoreError(f"{p.id}: an option has no log-probability; predict it again")
 
 
 def some(ids: Iterable[str], most: int = 5) -> str:

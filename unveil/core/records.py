@@ -26,19 +26,31 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Completeness = Literal["exhaustive", "partial", "unknown"]
 Access = Literal["open", "dua", "credentialed"]
 
-#: What a dialogue asks. The first five come from findings (``curate mau``), then three from a record's own questions.
+#: What a dialogue asks. The first five come from findings (``curate mau``), a report from the record's own report, then
+#: three from a record's own questions.
 #: In the last one nothing is asked: its answer is the question that the model itself is to put.
 Kind = Literal[
-    "detection", "localisation", "recognition", "diagnosis", "grounding", "closed", "choice", "open", "self-question"
+    "detection",
+    "localisation",
+    "recognition",
+    "diagnosis",
+    "grounding",
+    "report",
+    "closed",
+    "choice",
+    "open",
+    "self-question",
 ]
 #: The kinds that have a true answer.
 KINDS: tuple[Kind, ...] = (
-    *("detection", "localisation", "recognition", "diagnosis", "grounding", "closed", "choice", "open"),
+    *("detection", "localisation", "recognition", "diagnosis", "grounding", "report", "closed", "choice", "open"),
 )
 
 
 #: What a model is shown in place of an image, to tell whether it looks at it.
-Shown = Literal["own", "blank", "noise", "shuffled", "other-patient", "lesion-hidden", "lesion-only"]
+Shown = Literal[
+    "own", "blank", "noise", "shuffled", "other-patient", "lesion-hidden", "elsewhere-hidden", "lesion-only"
+]
 
 
 class RecordError(ValueError):
@@ -236,7 +248,8 @@ class Dialogue:
     answer: str
     """The true answer, with boxes likewise."""
     target: str | None = None
-    """What the question is about: a label for localisation, a box's markup for recognition, a phrase for grounding."""
+    """What the question is about: a label for localisation, a box's markup for recognition, a phrase for grounding, a
+    part of a report; of a pair's question the name that it asks for."""
     writer: str = "rules"
     """Who wrote the answer: rules, or the expert's name and revision."""
     noise: Noise | None = None
@@ -249,6 +262,8 @@ class Dialogue:
     """The ISO 639-1 code of the question, where it is known."""
     benchmark: str | None = None
     """As the source's: whose test split the image is in."""
+    pair: str | None = None
+    """Joins a question about what is there with one about what is not (`unveil curate probes`): the two share it."""
 
 
 @dataclass(frozen=True)
@@ -272,12 +287,15 @@ class Prediction:
     cut: bool = False
     """Whether the answer hit its length limit."""
     tokens: tuple[tuple[int, float], ...] = ()
-    """Of each of its tokens, where it ends in ``answer`` and its log-probability; empty where these are not known."""
+    """Of each of its tokens, where it ends in ``answer`` (in letters from 0 on) and its log-probability, the end of the
+    answer last; empty where these are not known."""
     options: tuple[float, ...] = ()
-    """The log-probabilities of the answers that a question lets choose from: its choices, or yes and no, in this order;
-    empty where they are not known."""
+    """The log-probabilities of the answers that a question lets choose from: its choices, or yes and no, in this order,
+    as they begin (``alternatives``); empty where they are not known."""
     shown: Shown = "own"
     """Which image the model was shown: the question's own, or what stood in its place."""
+    shown_record: str | None = None
+    """The id of the record whose image stood in its place, where it was another patient's."""
 
 
 @dataclass(frozen=True)

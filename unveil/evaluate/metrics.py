@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
 from unveil.core import joined
-from unveil.core.grading import FAILURES, Case, Outcome, ScoreError
+from unveil.core.grading import FAILURES, Case, Outcome
 from unveil.core.joined import unique, vocabulary
 from unveil.core.records import Dialogue, Prediction, Record
 
@@ -36,9 +36,8 @@ def cases(
     images, asked = unique(records, "records"), unique(dialogues, "dialogues")
     answers = unique(predictions, "predictions")
     joined.asked(asked, answers)
-    if missing := asked.keys() - answers.keys():
-        lack = f"{len(missing)} of {len(asked)} dialogues have none ({joined.some(missing)})"
-        raise ScoreError(f"predictions are incomplete: {lack}; finish predicting")
+    joined.complete(asked.keys(), answers.keys())
+    joined.known(asked.values(), images)
     names = vocabulary(images.values())
     for dialogue in asked.values():
         prediction = answers[dialogue.id]
@@ -132,9 +131,14 @@ METRICS: dict[str, tuple[str, ...]] = {
     "grounding_iou50": ("grounding_iou50",),
     "recognition": ("recognition",),
     "recognition_refusal": ("recognition_refusal",),
+    # reports: words in common (ROUGE-L); names that are found, and denied, as in the reference (F1)
+    "report_rougeL": ("report_rougeL",),
+    "report_found": ("report_found",),
+    "report_denied": ("report_denied",),
     # questions that came with the images; "exact" over closed and open ones
     "closed": ("closed",),
     "choice": ("choice",),
+    "choice_likelihood": ("choice_likelihood",),  # the likeliest option, where these are known
     "open_recall": ("open_recall",),
     "open_f1": ("open_f1",),
     "exact": ("exact",),

@@ -12,13 +12,15 @@ from typing import Any
 from unveil.core import digests, provenance
 from unveil.core.box_formats import View
 from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Dialogue, Prediction, RecordError, image_path, select
+from unveil.core.records import Dialogue, Prediction, RecordError, select
 from unveil.evaluate import unfinished
+from unveil.evaluate.images import images
 from unveil.evaluate.options import PredictOptions
 from unveil.vlm import models
 from unveil.vlm.chat import Chat
+from unveil.vlm.confidence import options_of, tokens_of
 from unveil.vlm.engine import Engine
-from unveil.vlm.generate import GenerationError, banned, batches, decoding
+from unveil.vlm.generate import GenerationError, Rollout, banned, batches, decoding
 from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.processes import device, processes
 from unveil.vlm.scorer import Distribution
@@ -29,6 +31,8 @@ Config = PredictOptions
 def main(config: Config) -> Path:
     """Writes ``config.out``; a run that was stopped is gone on with, if it had the same model and questions."""
     inputs = [config.dialogues, *digests.of_model(config.model)]
+    if config.records and config.image != "own":
+        inputs.append(config.records)
     with provenance.output(config.out, "predict", config, inputs) as output:
         if output:
             output.write(**_answer(config))
@@ -37,23 +41,24 @@ def main(config: Config) -> Path:
 
 def _answer(config: Config) -> dict[str, Any]:
     """Writes all answers; returns who gave them, and how they were decoded."""
+    seen = images(config)
     dialogues = questions(config)
     writer = _own(config) if config.engine == "own" else _served(config)
     if config.dry_run:
         batch = next(batches(dialogues, _images(dialogues, config)))
-        writer.answer(batch, encoded(writer.chat, batch, config))  # ends the command
+        writer.answer(batch, seen.encoded(writer.chat, batch))  # ends the command
     unfinished.complete(
         config.out,
         Prediction,
-        _identity(config, writer),
+        _identity(config, writer) | seen.identity,
         config.restart,
         "predict",
         dialogues,
         lambda rest: batches(rest, _images(rest, config)),
-        lambda batch: encoded(writer.chat, batch, config),
-        lambda batch, rows: answer_batch(writer, batch, rows, config),
+        lambda batch: seen.encoded(writer.chat, batch),
+        lambda batch, rows: [seen.said(one) for one in answer_batch(writer, batch, rows, config)],
     )
-    return {"model": writer.name, "decoding": writer.decoding}
+    return {"model": writer.name, "decoding": writer.decoding, **seen.about(dialogues)}
 
 
 @dataclass(frozen=True)
@@ -64,18 +69,26 @@ class Writer:
     """The fingerprint of the weights, or what the server calls them."""
     chat: Chat
     decoding: dict[str, Any]
-    answer: Callable[[Sequence[Dialogue], Sequence[EncodedExample]], list[tuple[str, bool]]]
-    """The text of each answer, and whether it was cut at the length limit."""
+    answer: Callable[[Sequence[Dialogue], Sequence[EncodedExample]], tuple[list[Rollout], list[tuple[float, ...]]]]
+    """The answers, and of each question the log-probabilities of its options, empty where they are not known."""
 
 
 def _own(config: Config) -> Writer:
-    others = ("dry_run", "allow_remote", "server", "server_model", "records")
+    others = ["dry_run", "allow_remote", "server", "server_model", *(["records"] if config.image == "own" else [])]
     if given := [f"--{name.replace('_', '-')}" for name in others if getattr(config, name)]:
         raise RecordError(f"only another --engine than this process takes {', '.join(given)}: leave it out")
     loaded = models.load(config.model, **config.how, device=device(), dtype=models.DTYPES.get(config.precision))
     engine = Engine(loaded)
     rule = decoding(loaded.chat, loaded.model.config, temperature=0.0, max_new_tokens=config.max_new_tokens)
-    return Writer(loaded.fingerprint, loaded.chat, rule, lambda _, rows: engine.answer(rows, config.max_new_tokens))
+
+    def answer(
+        batch: Sequence[Dialogue], rows: Sequence[EncodedExample]
+    ) -> tuple[list[Rollout], list[tuple[float, ...]]]:
+        options = options_of(loaded.chat, batch if config.confidence else (), rows if config.confidence else ())
+        drawn, logps = engine.answer_beside(rows, config.max_new_tokens, options.rows)
+        return drawn, options.likely(logps) or [()] * len(rows)
+
+    return Writer(loaded.fingerprint, loaded.chat, rule, answer)
 
 
 def _served(config: Config) -> Writer:
@@ -83,6 +96,8 @@ def _served(config: Config) -> Writer:
     from unveil.experts.remote_answers import RemoteAnswers
     from unveil.experts.requests import ExpertError
 
+    if config.image != "own":
+        raise RecordError(f"--image {config.image}: only this process shows it; leave --engine {config.engine} out")
     if not (config.server and config.server_model and config.engine != "own"):
         raise RecordError(f"--engine {config.engine}: name --server, and how it calls the model by --server-model")
     chat = models.chat_of(config.model, **config.how)
@@ -97,17 +112,20 @@ def _served(config: Config) -> Writer:
         config.records,
         config.out.parent,
         config.split,
+        kept=config.confidence,
         exact=chat.box_format.grid is None,
     )
     remote.model = config.server_model
     greedy = Distribution(0.0, tuple(never))
 
-    def answer(batch: Sequence[Dialogue], rows: Sequence[EncodedExample]) -> list[tuple[str, bool]]:
+    def answer(
+        batch: Sequence[Dialogue], rows: Sequence[EncodedExample]
+    ) -> tuple[list[Rollout], list[tuple[float, ...]]]:
         try:
             drawn = remote(chat, batch, rows, 1, config.max_new_tokens, greedy, 0)
         except GenerationError as error:
             raise ExpertError(f"{error}; the same command goes on from here") from error
-        return [(chat.text(one.ids), one.cut) for one in drawn]
+        return drawn, [()] * len(rows)
 
     rule = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens, "stop_ids": sorted(chat.stops)}
     return Writer(f"{config.server_model} at {remote.host}", chat, rule | {"banned_ids": never}, answer)
@@ -121,9 +139,9 @@ def _loses_boxes(chat: Chat) -> bool:
 
 
 def questions(config: Config) -> list[Dialogue]:
-    """The dialogues whose questions are asked."""
-    chosen = (d for d in select(read_jsonl(config.dialogues, Dialogue), config.split) if d.kind in config.kinds)
-    rows = list(chosen)[: config.limit]
+    """The dialogues whose questions are asked: those on images that can be shown as they are to be."""
+    chosen = [d for d in select(read_jsonl(config.dialogues, Dialogue), config.split) if d.kind in config.kinds]
+    rows = images(config).shown(chosen)[: config.limit]
     if not rows:
         raise RecordError(
             f"{config.dialogues}: no question of the kinds {', '.join(config.kinds)} in split {config.split}"
@@ -144,28 +162,25 @@ def _images(asked: Sequence[Dialogue], config: Config) -> int:
     return min(config.batch_size, max(1, share))
 
 
-def encoded(chat: Chat, batch: Sequence[Dialogue], config: Config) -> list[EncodedExample]:
-    """A batch of questions as the model takes them, without their answers."""
-    return [chat.encode(d, image_path(d, config.dialogues), with_answer=False) for d in batch]
-
-
 def answer_batch(
     writer: Writer, batch: Sequence[Dialogue], rows: Sequence[EncodedExample], config: Config
 ) -> list[Prediction]:
     """The model's answers to a batch of questions."""
-    answers = writer.answer(batch, rows)
+    drawn, options = writer.answer(batch, rows)
     return [
         Prediction(
             id=dialogue.id,
             record=dialogue.record,
             kind=dialogue.kind,
-            answer=text,
+            answer=writer.chat.text(said.ids),
             box_format=row.seen.view.box_format.name,
             frame=row.seen.view.frame,
             model=config.name or config.model,
-            cut=cut,
+            cut=said.cut,
+            tokens=tokens_of(writer.chat, said) if config.confidence else (),
+            options=likely,
         )
-        for dialogue, row, (text, cut) in zip(batch, rows, answers, strict=True)
+        for dialogue, row, said, likely in zip(batch, rows, drawn, options, strict=True)
     ]
 
 
@@ -177,4 +192,5 @@ def _identity(config: Config, writer: Writer) -> dict[str, Any]:
         "dialogues": digests.sha256(config.dialogues),
         "max_new_tokens": config.max_new_tokens,
         "name": config.name or config.model,
+        "confidence": config.confidence,
     }

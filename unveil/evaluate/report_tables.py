@@ -22,6 +22,7 @@ class Measure:
 
 DIAGNOSIS = "The diagnosis: is anything abnormal, where, and what is it"
 ASKED = "Asked one thing at a time"
+REPORTS = "Reports"
 OWN = "Questions that came with the images"
 FORM = "All answers"
 OTHER = "Other measures"
@@ -45,8 +46,12 @@ MEASURES = {
     "grounding_iou50": Measure(ASKED, "Right place for a phrase", "Phrases whose boxes overlap the true ones by half."),
     "recognition": Measure(ASKED, "Name for a place", "“What is in this region?”, when something is."),
     "recognition_refusal": Measure(ASKED, "Refusal of a place", "“What is in this region?”, when nothing is."),
+    "report_rougeL": Measure(REPORTS, "Words in common (ROUGE-L)", "Longest common sequence of words, F1, by report."),
+    "report_found": Measure(REPORTS, "Findings named (F1)", "Names that report and reference find, over all reports."),
+    "report_denied": Measure(REPORTS, "Findings denied (F1)", "The same of what both say is not there."),
     "closed": Measure(OWN, "Closed questions", "Questions with a few possible answers, such as yes and no."),
     "choice": Measure(OWN, "Multiple choice", "Questions with options to choose from; the mark is a guess."),
+    "choice_likelihood": Measure(OWN, "Multiple choice (likeliest)", "The option that the model holds most likely."),
     "open_recall": Measure(OWN, "Open questions (recall)", "Words of the true answer that the answer holds."),
     "open_f1": Measure(OWN, "Open questions (F1)", "Words that both answers share, surplus words counted against it."),
     "exact": Measure(OWN, "Exact answers", "Closed and open questions answered word for word."),
@@ -55,7 +60,7 @@ MEASURES = {
 }
 HEADLINES = (
     *("f1_50_named", "iou", "accuracy", "question_accuracy", "grounding_iou", "recognition", "sensitivity", "closed"),
-    *("choice", "iou50"),
+    *("choice", "report_found", "report_rougeL", "iou50"),
 )
 
 #: What can be wrong with a finding, as ``grading`` counts it.
@@ -99,6 +104,11 @@ def interval(cell: Mapping[str, Any], unit: str = "share") -> str:
     return f"{low.removesuffix(PER_CENT)} to {high}"
 
 
+def chance(p: float) -> str:
+    """A p-value: two digits, and those of small ones that count."""
+    return f"{p:.2f}" if p >= 0.1 else f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
 def compact(value: float) -> str:
     """Any number with few characters."""
     if not math.isfinite(value):
@@ -130,4 +140,6 @@ FILTERS = {
     "count": count,
     "compact": compact,
     "absent": absent,
+    "chance": chance,
+    "measure": lambda key: MEASURES[key],
 }

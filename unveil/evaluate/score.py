@@ -10,12 +10,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, ClassVar, Literal
 
-import tyro
-
-from unveil.core import provenance
+from unveil.core import joined, provenance
 from unveil.core.bootstrap import LEVEL, RESAMPLES
+from unveil.core.collection import no_circles
 from unveil.core.console import progress
 from unveil.core.digests import sha256
 from unveil.core.files import write_text
@@ -23,14 +22,20 @@ from unveil.core.grading import Outcome, ScoreError
 from unveil.core.joined import unique
 from unveil.core.jsonl import read_jsonl, to_json, write_jsonl
 from unveil.core.path_types import InputFile, OutputFolder
-from unveil.core.records import Dialogue, Prediction, Record
+from unveil.core.radeval import Metric
+from unveil.core.records import Dialogue, Record
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
 from unveil.evaluate import sections
 from unveil.evaluate.baselines import baselines
 from unveil.evaluate.changes import doubts
+from unveil.evaluate.exchange.forms import Form
+from unveil.evaluate.exchange.reading import Elsewhere
 from unveil.evaluate.figures import Sure
-from unveil.evaluate.metrics import cases
+from unveil.evaluate.metrics import counts
+from unveil.evaluate.named_files import FilesByName, NamedFiles
+from unveil.evaluate.power import power
+from unveil.evaluate.predictions import PredictionFiles
 from unveil.evaluate.score_table import show_scores
 from unveil.evaluate.sections.section import Scoring
 
@@ -44,6 +49,9 @@ def score(
     seed: int = 0,
     resamples: int = RESAMPLES,
     validation: Mapping[str, str | Path] | None = None,
+    elsewhere: Elsewhere = Elsewhere(),
+    sensitivity: Mapping[str, Sequence[Path]] | None = None,
+    radeval: Sequence[Metric] = (),
 ) -> dict[str, Any]:
     """Scores each model's predictions (name to file), compares each with every earlier one, and writes to ``out``.
 
@@ -51,112 +59,68 @@ def score(
     names: ``differences["sft"]["base"]`` is sft less base.
 
     ``validation`` are the models' predictions on the validation split, on which thresholds and calibration are chosen;
-    no figure is taken from them.
+    no figure is taken from them. ``elsewhere`` says of predictions that others made what their files do not tell.
+    ``sensitivity`` are predictions on images that were taken away, files by model. ``radeval`` are metrics of reports
+    that RadEval's models are asked for.
 
     Asked are the dialogues of every split in which any of the models has a prediction; each model must have answered
-    all of them. Raises ``ScoreError`` or ``RecordError`` where files are empty, incomplete or do not belong together.
+    all of them; with ``Elsewhere.part`` those are asked that all of them have answered. Raises ``ScoreError`` or
+    ``RecordError`` where files are empty, incomplete or do not belong together.
     """
     if not predictions:
         raise ScoreError("there are no predictions to score")
     if strangers := set(against) - set(predictions):
         raise ScoreError(f"nothing to compare with {', '.join(sorted(strangers))}: there are {', '.join(predictions)}")
-    records = list(unique(read_jsonl(records_path, Record), str(records_path)).values())
-    answers = {name: list(read_jsonl(path, Prediction)) for name, path in predictions.items()}
+    records = unique(read_jsonl(records_path, Record), str(records_path))
     every = unique(read_jsonl(dialogues_path, Dialogue), str(dialogues_path))
-    dialogues, splits = _asked(every, answers, predictions)
+    given = PredictionFiles(records, every, Path(records_path).parent, elsewhere)
+    if elsewhere.part:
+        given.only_common(predictions)
     sure, kept = Sure(resamples, seed), sections.Collected()
-    found = {}
-    for name, rows in answers.items():
-        found[name] = _outcomes(records, dialogues, rows, predictions[name], kept.of(name))
+    found, asked = dict[str, list[Outcome]](), dict[str, set[str | None]]()
+    for name, path in predictions.items():
+        rows = given.read(name, path)
+        asked[name] = given.splits(rows)
+        found[name] = given.outcomes(rows, given.asked(asked[name]), path, kept.of(name))
+    splits = sorted(set().union(*asked.values()), key=str)
+    dialogues = given.asked(splits)
+    for name, path in predictions.items():  # another model may have answered a split that this one has not
+        joined.complete({d.id for d in dialogues}, {o.id for o in found[name]}, str(path))
     chosen_on = validation or {}
     for name, path in chosen_on.items():
-        _look_at_validation(name, path, records, every, splits, found, kept)
+        given.look_at_validation(name, path, splits, found, kept.of(name, validation=True))
+    shown = given.without_images(sensitivity or {}, predictions, dialogues, seed)
     names = list(found)
-    earlier = {b: [a for a in names[:i] if not against or a in against] for i, b in enumerate(names)}
-    with progress("score", len(found) + sum(map(len, earlier.values())) + 1) as advance:
-
-        def done(value: dict[str, Any]) -> dict[str, Any]:
-            advance()
-            return value
-
-        figures = {
-            "models": {name: done(sure.model(rows)) for name, rows in found.items()},
-            "differences": {
-                b: {a: done(sure.differences(found[a], found[b])) for a in others}
-                for b, others in earlier.items()
-                if others
-            },
-            "baselines": done(baselines(records, dialogues, found, sure)),
-        }
-    files = (records_path, dialogues_path, *predictions.values(), *chosen_on.values())
+    pairs = [(b, a) for i, b in enumerate(names) for a in names[:i] if not against or a in against]
+    with progress("score", 3) as advance:
+        metrics, apart = sure.models(found, pairs)
+        advance()
+        constant = baselines(list(records.values()), dialogues, found, sure)
+        advance()
+        parts = kept.summaries(Scoring(list(records.values()), dialogues, pairs, resamples, seed, shown, radeval))
+        advance()
+    without = [path for of in (sensitivity or {}).values() for path in of]
+    files = (records_path, dialogues_path, *predictions.values(), *chosen_on.values(), *without)
     result: dict[str, Any] = {
-        **figures,
-        "sections": kept.summaries(Scoring(records, dialogues, resamples, seed)),
+        "models": {name: {"metrics": metrics[name], "counts": counts(rows)} for name, rows in found.items()},
+        "differences": {b: {a: apart[b, a] for c, a in pairs if c == b} for b in dict.fromkeys(b for b, _ in pairs)},
+        "baselines": constant,
+        "sections": parts,
         "splits": splits,
-        "bootstrap": _bootstrap(_of(dialogues, records), sure),
+        "bootstrap": _bootstrap(_of(dialogues, records.values()), sure),
         "files": {str(p): sha256(p) for p in files},
     }
-    result["bootstrap"]["note"] = doubts(result)
+    result["bootstrap"] |= {"note": doubts(result), "power": power(result)}
+    result |= {"read": given.about} if given.about else {}
+    result |= {"part": part} if (part := given.part(splits)) else {}
     _write(Path(out), result, found)
     return result
-
-
-def _asked(
-    dialogues: Mapping[str, Dialogue],
-    answers: Mapping[str, Sequence[Prediction]],
-    files: Mapping[str, str | Path],
-) -> tuple[list[Dialogue], list[str | None]]:
-    """The dialogues of every split that any model has answers in, and these splits."""
-    for name, rows in answers.items():
-        unique(rows, str(files[name]))
-    splits = {dialogues[p.id].split for rows in answers.values() for p in rows if p.id in dialogues}
-    return [d for d in dialogues.values() if d.split in splits], sorted(splits, key=str)
-
-
-def _look_at_validation(
-    name: str,
-    path: str | Path,
-    records: Sequence[Record],
-    dialogues: Mapping[str, Dialogue],
-    splits: Sequence[str | None],
-    found: Mapping[str, Sequence[Outcome]],
-    kept: sections.Collected,
-) -> None:
-    """Shows a model's answers on the validation split to the sections."""
-    if name not in found:
-        raise ScoreError(f"--validation {name}: no model of that name is scored; there are {', '.join(found)}")
-    if "val" in splits:
-        raise ScoreError(f"--validation {path}: the validation split is scored itself, so nothing may be chosen on it")
-    rows = list(read_jsonl(path, Prediction))
-    asked, of = _asked(dialogues, {name: rows}, {name: path})
-    if of != ["val"]:
-        told = ", ".join(str(split) for split in of) or "none"
-        raise ScoreError(f"--validation {path}: answers of the validation split are needed, not of {told}")
-    _outcomes(records, asked, rows, path, kept.of(name, validation=True))
-
-
-def _outcomes(
-    records: Sequence[Record],
-    dialogues: Sequence[Dialogue],
-    rows: Sequence[Prediction],
-    path: str | Path,
-    keep: sections.Keep,
-) -> list[Outcome]:
-    """The outcomes of one model's answers, each of which is shown to the sections on the way."""
-    found = []
-    try:
-        for case, prediction in cases(records, dialogues, rows):
-            keep(case, prediction)
-            found.append(case.outcome)
-    except ScoreError as error:
-        raise ScoreError(f"{path}: {error}") from error
-    return found
 
 
 # -------------------------------------------------------------------------------------------------------- intervals
 
 
-def _of(dialogues: Iterable[Dialogue], records: Sequence[Record]) -> list[Record]:
+def _of(dialogues: Iterable[Dialogue], records: Iterable[Record]) -> list[Record]:
     """The records that are asked about."""
     asked = {d.record for d in dialogues}
     return [r for r in records if r.id in asked]
@@ -200,46 +164,40 @@ def _write(out: Path, result: Mapping[str, Any], found: Mapping[str, Sequence[Ou
     write_text(out / "scores.json", json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _named_files(words: Sequence[str]) -> dict[str, Path]:
-    """NAME FILE NAME FILE ... as names with their files; raises ``ValueError`` where a name stands twice."""
-    if len(words) % 2 or not words:
-        raise ValueError("a name and a file for each model, such as: base base.jsonl sft sft.jsonl")
-    names = words[::2]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ValueError(f"the name {twice} stands twice: each file needs one of its own")
-    return {name: Path(file) for name, file in zip(names, words[1::2], strict=True)}
-
-
-#: Models by their names, as they are given on the command line.
-NamedFiles = Annotated[
-    dict[str, InputFile],
-    tyro.constructors.PrimitiveConstructorSpec(
-        nargs="*",
-        metavar="NAME FILE [NAME FILE ...]",
-        instance_from_str=_named_files,
-        is_instance=lambda value: isinstance(value, dict),
-        str_from_instance=lambda files: [str(word) for pair in files.items() for word in pair],
-    ),
-]
-
-
 @dataclass(frozen=True)
 class Config(PluginOptions):
     """Score predictions against records; needs neither the models nor a GPU."""
+
+    seldom: ClassVar[tuple[str, ...]] = ("format", "box_format", "frame", "part")
 
     records: InputFile
     """records.jsonl, as `unveil ingest` writes it."""
     dialogues: InputFile
     """dialogues.jsonl, whose questions were answered."""
     predictions: NamedFiles
-    """Names and files in the order to be compared: base base.jsonl sft sft.jsonl."""
+    """Names and files in the order to be compared: base base.jsonl sft sft.jsonl. They may be of MedEvalKit, lmms-eval,
+    VLMEvalKit, LLaVA-Med or FLARE."""
     out: OutputFolder
     """Folder for scores.json and outcomes.jsonl."""
     validation: NamedFiles = field(default_factory=dict)
     """Answers of some of these models on the validation split, by the same names: on them thresholds and calibration of
     confidences are chosen."""
+    sensitivity: FilesByName = field(default_factory=dict)
+    """Answers of some of these models, by the same names, on images that were taken away (`predict --image`): sft
+    blank.jsonl sft noise.jsonl. They tell whether a model looks at the image."""
     against: tuple[str, ...] = ()
     """Names that the others are compared with; by default each is compared with each."""
+    format: Form | Literal["auto"] = "auto"
+    """The form of predictions that others made; auto tells it by what a file holds."""
+    box_format: str | None = None
+    """How boxes are written in answers that others made, such as json-1000; needed where there are any."""
+    frame: str | None = None
+    """What boxes in pixels refer to there: image, or the WIDTHxHEIGHT that every image was resized to."""
+    part: bool = False
+    """Score the questions that every model has answered, although others of the split have no answer."""
+    radeval: tuple[Metric, ...] = ()
+    """Metrics of reports that the package RadEval computes (extra radeval): radgraph, f1chexbert, ratescore, green; it
+    downloads their models."""
     resamples: int = 2000
     """Bootstrap resamples, over patients where they are known."""
     seed: int = 0
@@ -251,13 +209,18 @@ class Config(PluginOptions):
 def main(config: Config) -> Path:
     """Scores, shows the short table, and returns scores.json."""
     inputs = [config.records, config.dialogues, *config.predictions.values(), *config.validation.values()]
+    inputs += [path for of in config.sensitivity.values() for path in of]
     file = config.out / "scores.json"
     with provenance.output(file, "score", config, inputs) as output:
         if output is None:
             scores = read_json(file)
         else:
             read = config.records, config.dialogues, config.predictions, config.out, config.against
-            scores = score(*read, config.seed, config.resamples, config.validation)
+            how = Elsewhere(config.format, config.box_format, config.frame, config.part)
+            with no_circles():
+                scores = score(
+                    *read, config.seed, config.resamples, config.validation, how, config.sensitivity, config.radeval
+                )
             output.write()
     show_scores(scores)
     return file

@@ -77,9 +77,9 @@ class Letter:
 class RemoteAnswers:
     """A model behind an address. ``model`` is what the server is asked for.
 
-    ``corrected`` asks for the log-probabilities of what is drawn, ``exact`` that the server makes as many tokens of a
-    prompt as this process. ``before`` stands before the names of options in what is said of them; ``split`` is that of
-    the questions.
+    ``corrected`` asks for the log-probabilities of what is drawn, ``kept`` does too and goes on without them, ``exact``
+    asks that the server makes as many tokens of a prompt as this process. ``before`` stands before the names of options
+    in what is said of them; ``split`` is that of the questions.
     """
 
     refused: type[ValueError] = GateError
@@ -96,11 +96,12 @@ class RemoteAnswers:
         split: Literal["train", "val", "test"],
         *,
         corrected: bool = False,
+        kept: bool = False,
         exact: bool = False,
         before: str = "--",
     ):
         self.kind, self.options, self.dialogues = kind, options, dialogues
-        self.corrected, self.exact = corrected, exact
+        self.corrected, self.kept, self.exact = corrected, kept, exact
         self.key = key_in(options.key_variable)
         self.host = host_of(server, options.allow_remote or options.dry_run, f"{before}server", before)
         self.connection = Connection(server, self.host, self.key, options.retries, options.timeout)
@@ -156,7 +157,7 @@ class RemoteAnswers:
         wanted = Wanted(answers, max_new_tokens, distribution, sorted(chat.stops), seed)
         if self.options.dry_run:
             raise self._rehearsed(letters, wanted)
-        reader = Reader(chat, self.corrected, frozenset(distribution.banned))
+        reader = Reader(chat, self.corrected, frozenset(distribution.banned), self.kept)
         with self._connected() as client, ThreadPoolExecutor(self.options.concurrency) as pool:
             tasks = [
                 pool.submit(self._answers, client, reader, i, letter, len(questions[i].prompt), wanted)
@@ -258,7 +259,7 @@ class RemoteAnswers:
             return body | {"generation_config": json.dumps(plain)}
         if self.kind == "openai":
             return body | ({"n": missing} if missing > 1 else {})
-        given = self.corrected
+        given = self.corrected or self.kept
         return body | {
             "n": missing,
             "stop_token_ids": wanted.stops,

@@ -18,12 +18,13 @@ UNKNOWN = -9999.0
 class Reader:
     """Makes answers of what a server replies.
 
-    ``corrected``: log-probabilities are needed. ``banned``: ids that no answer may hold. Raises ``GenerationError``
-    for a reply from which the tokens that were drawn cannot be told.
+    ``corrected``: log-probabilities are needed; ``kept``: they are welcome, one for each token or none at all.
+    ``banned``: ids that no answer may hold. Raises ``GenerationError`` for a reply from which the tokens that were
+    drawn cannot be told.
     """
 
-    def __init__(self, chat: Chat, corrected: bool, banned: Collection[int] = ()):
-        self.chat, self.corrected, self.banned = chat, corrected, banned
+    def __init__(self, chat: Chat, corrected: bool, banned: Collection[int] = (), kept: bool = False):
+        self.chat, self.corrected, self.banned, self.kept = chat, corrected, banned, kept
         self.vocabulary = len(chat.tokenizer)
 
     def read(self, choice: Mapping[str, Any], question: int, name: str) -> Rollout | None:
@@ -50,10 +51,11 @@ class Reader:
         if given is None:
             given = self.chat.tokenizer(text, add_special_tokens=False)["input_ids"]
         ids = list(given)
-        if not self.corrected:
+        ended = len(ids) == len(content) + 1 and ids[-1] in self.chat.stops
+        if not self.corrected and not (self.kept and (ended or len(ids) == len(content))):
             return ids, [math.nan] * len(ids)
         logps = [_logp(entry["logprob"]) for entry in content]
-        if len(ids) == len(logps) + 1 and ids[-1] in self.chat.stops:
+        if ended:
             logps.append(math.nan)
         if len(ids) != len(logps):
             raise ValueError(f"{len(ids)} tokens have {len(logps)} log-probabilities; {NEEDED}")

@@ -137,11 +137,11 @@ def lines(config: run.Config, data: Preview) -> list[Foretold]:
 
 
 def _answers(learning: sft.Config, data: Preview) -> int:
-    """Answers on validation after each epoch, and twice to all test questions."""
+    """Answers on validation after each epoch, and twice to all questions of test and of validation."""
     kinds = variants.asked_kinds(data.dialogues)
     watched = round(data.times * sum(d.kind in kinds for d in select(data.dialogues, "val")))
-    tested = round(data.times * len(select(data.dialogues, "test")))
-    return min(learning.validation_rows, watched) * math.ceil(learning.epochs) + 2 * tested
+    asked = round(data.times * sum(len(select(data.dialogues, split)) for split in ("test", "val")))
+    return min(learning.validation_rows, watched) * math.ceil(learning.epochs) + 2 * asked
 
 
 def _at_once(config: run.Config, data: Preview) -> int:

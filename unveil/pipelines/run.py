@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from unveil.train.resources import Outlook
 
 DEMO = Path("runs/demo")
+VALIDATION = "validation.jsonl"
+"""What a model's answers on the validation split are called, beside its predictions."""
 
 
 Config = RunOptions
@@ -75,9 +77,9 @@ def _run(config: Config, out: Path, output: provenance.Output) -> Path:
     if not _is_trained(learning):
         known = known or first_look(config)
         console.say(resources.foretold(known, learning, sft.foreseen(learning)))
-    _predict(config, out, "base", config.model)
+    _answered(config, out, "base", config.model)
     provenance.stage("train sft", learning, _learnt_from(learning), sft.main)
-    _predict(config, out, "sft", str(out / "sft"))
+    _answered(config, out, "sft", str(out / "sft"))
     trained, failed = _compared(config, out, learning, variants)
     if set(trained) & set(REWARDED):
         for name in ("sft", *(variant for variant in trained if variant in REWARDED)):
@@ -196,7 +198,7 @@ def _compared(
     for variant in variants:
         console.say(f"[{variant}]")
         try:
-            _predict(config, out, variant, str(comparison.train(variant)))
+            _answered(config, out, variant, str(comparison.train(variant)))
             trained.append(variant)
         except (records.RecordError, TrainingError, ExpertError, GateError, ModelError) as error:
             # such as no pair, or a policy that has collapsed: what else has been done is worth its report
@@ -210,6 +212,7 @@ def _scored(config: Config, out: Path, file: Path, names: Sequence[str]) -> dict
         records=file,
         dialogues=out / "dialogues.jsonl",
         predictions={name: out / name / "predictions.jsonl" for name in names},
+        validation={name: file for name in names if (file := out / name / VALIDATION).is_file()},
         out=out,
         against=("base", "sft"),
         resamples=config.resamples,
@@ -321,14 +324,23 @@ def refuse_empty(file: Path, dealt: bool) -> None:
         console.say(f"no image in val, so the weights after the last epoch are kept, not the best ones: {way_on}")
 
 
-def _predict(config: Config, out: Path, name: str, model: str) -> None:
+def _answered(config: Config, out: Path, name: str, model: str) -> None:
+    """A model's answers to the test questions, and to those of validation, on which the report chooses how sure is sure
+    enough."""
+    _predict(config, out / name / "predictions.jsonl", name, model, "test")
+    if any(d.split == "val" for d in jsonl.read_jsonl(out / "dialogues.jsonl", records.Dialogue)):
+        _predict(config, out / name / VALIDATION, name, model, "val")
+
+
+def _predict(config: Config, file: Path, name: str, model: str, split: records.Split) -> None:
     from unveil.evaluate import predict
 
     asked = predict.Config(
         **_spoken_with(config, model),
-        dialogues=out / "dialogues.jsonl",
-        out=out / name / "predictions.jsonl",
+        dialogues=file.parents[1] / "dialogues.jsonl",
+        out=file,
         name=name,
+        split=split,
         batch_size=config.answer_batch,
         max_new_tokens=config.max_new_tokens,
         precision=config.precision,

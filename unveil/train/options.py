@@ -126,6 +126,9 @@ class RecipeOptions(TrainOptions, DryRunOptions):
     """Updates between validations; 0 never."""
     validation_rows: int = 256
     """Validation rows used each time, at the most."""
+    blind: bool = False
+    """Show a grey image in place of every one, in training and validation: a control that learns from texts alone. What
+    it answers right is no proof of sight."""
     keep_checkpoints: bool = False
     """Keep the last checkpoints when the run has ended; else they are removed then."""
     log_every: int = 10
@@ -153,7 +156,7 @@ class SftOptions(RecipeOptions):
     records: InputFile | None = None
     """Records, which hold the truth: with them validation questions are also answered, greedily, at the end of each
     epoch (whatever --validate-every says), and the weights that answer best are kept, which the loss does not tell."""
-    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "grounding")
+    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "grounding", "report")
     """records: kinds of questions that are answered."""
     max_new_tokens: Count = 384
     """records: longest answer in tokens."""

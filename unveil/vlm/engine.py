@@ -10,13 +10,14 @@ import torch
 
 from unveil.core.sampling import Sampling
 from unveil.vlm import forward_check, models
+from unveil.vlm.chat import IGNORED
 from unveil.vlm.choice import TINY, Precision
 from unveil.vlm.features import Features
-from unveil.vlm.generate import drawn_from, led, rollout
+from unveil.vlm.generate import Rollout, drawn_from, rollout, rollout_beside
 from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.models import Loaded
 from unveil.vlm.resolution import Resolution
-from unveil.vlm.scorer import Scorer
+from unveil.vlm.scorer import Scorer, whole
 
 
 def load(
@@ -70,9 +71,23 @@ class Engine:
         drawn = rollout(self.scorer, rows, 1, max_new_tokens, drawn_from(self.scorer, sampling), seeds)
         return [(self.loaded.chat.text(one.ids), one.cut) for one in drawn]
 
+    def answer_beside(
+        self, rows: Sequence[EncodedExample], max_new_tokens: int, beside: Sequence[EncodedExample]
+    ) -> tuple[list[Rollout], list[float]]:
+        """Each row's greedy answer, and of each row ``beside`` the log-probability of the answer that it holds."""
+        self.settle(rows)
+        return rollout_beside(self.scorer, rows, beside, 1, max_new_tokens, drawn_from(self.scorer, Sampling()))
+
+    @torch.no_grad()
     def led(self, rows: Sequence[EncodedExample]) -> list[str]:
         """What the model would have said at each token of the rows' answers, had it been led along them so far."""
-        return [self.loaded.chat.text(ids) for ids in led(self.scorer, rows)]
+        model = whole(self.scorer.model)
+        batch = self.loaded.chat.batch(rows, model.device)
+        labels_BT = batch.pop("labels")
+        inside_BT = labels_BT[:, 1:] != IGNORED
+        logits_SV = model(**batch, use_cache=False).logits[:, :-1][inside_BT]
+        best = drawn_from(self.scorer)(logits_SV).argmax(-1).split(inside_BT.sum(1).tolist())
+        return [self.loaded.chat.text(ids.tolist()) for ids in best]
 
     def settle(self, rows: Sequence[EncodedExample]) -> None:
         """Compares, once, how answers are written here with the model's own forward pass."""

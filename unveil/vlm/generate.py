@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,13 +32,14 @@ from unveil.core.records import Dialogue
 from unveil.core.sampling import Sampling, seed_of
 from unveil.vlm import attention
 from unveil.vlm.branches import COMPACT, Recorder, branch
-from unveil.vlm.chat import IGNORED, Chat
+from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.masks import positions, windows
 from unveil.vlm.model_parts import language_model
 from unveil.vlm.models import beyond_fp16
-from unveil.vlm.scorer import Distribution, Scorer, logits, whole
+from unveil.vlm.scorer import Distribution, Scorer, head, logits, whole
+from unveil.vlm.token_tree import Forest
 
 SHARED = 8
 """Questions on one image that make a batch as large as one more image would."""
@@ -189,6 +191,24 @@ def rollout(
     ``seed`` alone, or one for each question, decides with the question what is drawn; temperature 0 takes the likeliest
     token. A model that cannot take a token tree, and a question without an image, run by transformers' ``generate``.
     """
+    return rollout_beside(scorer, questions, (), answers, max_new_tokens, distribution, seed)[0]
+
+
+@torch.no_grad()
+def rollout_beside(
+    scorer: Scorer,
+    questions: Sequence[EncodedExample],
+    beside: Sequence[EncodedExample],
+    answers: int,
+    max_new_tokens: int,
+    distribution: Distribution,
+    seed: int | Sequence[int] = 0,
+) -> tuple[list[Rollout], list[float]]:
+    """As ``rollout``, and how likely some given answers are: of each row ``beside`` the log-probability of its answer.
+
+    Where these rows ask one of the questions they are branches of its prompt, which is run once for them and for what
+    is drawn. A model that cannot take a token tree scores them as rows of their own.
+    """
     if not questions:
         raise ValueError("there is no question to answer")
     seeds = [seed_of(seed, row.id) for row in questions] if isinstance(seed, int) else seed
@@ -197,11 +217,23 @@ def rollout(
     scorer.eval()
     try:
         if scorer.architecture is None or not all(row.seen.block for row in questions):
-            return _by_transformers(scorer, questions, answers, distribution, uniform_RT)
+            drawn = _by_transformers(scorer, questions, answers, distribution, uniform_RT)
+            return drawn, _alone(scorer, beside, distribution, len(questions))
         with attention.through(whole(scorer.model)):
-            return _Writing(scorer, questions, answers, distribution, uniform_RT).write()
+            writing = _Writing(scorer, questions, answers, distribution, uniform_RT, beside)
+            return writing.write(), writing.beside
     finally:
         scorer.train(training)
+
+
+def _alone(scorer: Scorer, rows: Sequence[EncodedExample], distribution: Distribution, together: int) -> list[float]:
+    """The log-probability of each row's answer by plain rows, so many ``together``."""
+    before, scorer.distribution = scorer.distribution, distribution
+    try:
+        with nullcontext() if scorer.architecture is None else scorer.undivided():
+            return [v for i in range(0, len(rows), together) for v in scorer(rows[i : i + together]).summed().tolist()]
+    finally:
+        scorer.distribution = before
 
 
 class _Writing:
@@ -214,19 +246,23 @@ class _Writing:
         answers: int,
         distribution: Distribution,
         uniform_RT: Tensor,
+        beside: Sequence[EncodedExample] = (),
     ):
         self.base, self.distribution = whole(scorer.model), distribution
-        forest = scorer.forest([replace(row, answer=[0]) for row in questions])  # any token: only its place is used
+        asked = [replace(row, answer=[0]) for row in questions]  # any token: only its place is used
+        forest = scorer.forest([*asked, *beside])
         device = forest.ids_BT.device
-        self.uniform_RT, self.most = uniform_RT.to(device), uniform_RT.shape[1]
+        self.uniform_RT, self.most, self.answers = uniform_RT.to(device), uniform_RT.shape[1], answers
         self.stops = torch.tensor(sorted(scorer.chat.stops), device=device)
-        order = torch.argsort(forest.leaves_S)  # the questions in the caller's order
+        order = torch.argsort(forest.leaves_S, stable=True)  # the questions in the caller's order, then what is beside
+        order, beside_S = order[: len(questions)], order[len(questions) :]
         self.layers = attention.modules(language_model(self.base))
         recorders = {i: Recorder() for i in self.layers}
         with attention.hooked({self.layers[i]: recorders[i] for i in self.layers}):
             hidden_BTD = scorer.hidden(forest)
         scorer.counts["lm_tokens"] += forest.tokens - len(questions)
         last_QD = hidden_BTD.flatten(0, 1)[forest.before_S[order]]
+        self.beside = self._scored(forest, hidden_BTD, beside_S, len(beside))
         self.logits_RV = logits(self.base, last_QD).repeat_interleave(answers, 0)
         place = positions(self.base, forest, scorer.known)
         first_Q = place.flatten(-2)[..., forest.own_S[order]]
@@ -236,7 +272,17 @@ class _Writing:
         self.prompts, self.branches = branch(forest, order, recorders, answers, windows(self.base))
         self.ids: list[list[int]] = [[] for _ in range(len(questions) * answers)]
         self.logps: list[list[float]] = [[] for _ in self.ids]
-        self.answers, self.counts = answers, scorer.counts
+        self.counts = scorer.counts
+
+    def _scored(self, forest: Forest, hidden_BTD: Tensor, tokens_S: Tensor, rows: int) -> list[float]:
+        """The log-probabilities of the answers beside, of all of whose tokens the numbers in the forest are given."""
+        if not rows:
+            return []
+        hidden_SD = hidden_BTD.flatten(0, 1)[forest.before_S[tokens_S]]
+        logps_S, _ = head(self.base, hidden_SD, forest.targets_S[tokens_S], self.distribution)
+        row_S = forest.leaves_S[tokens_S] - len(self.uniform_RT) // self.answers
+        found: list[float] = logps_S.new_zeros(rows).index_add(0, row_S, logps_S).tolist()
+        return found
 
     def write(self) -> list[Rollout]:
         """All answers to their ends."""
@@ -349,15 +395,3 @@ class _Chosen(LogitsProcessor):  # type: ignore[misc]  # transformers has no typ
         ids_R, logps_R = draw(scores, self.distribution, self.uniform_RT[:, len(self.logps)])
         self.logps.append(logps_R)
         return torch.full_like(scores, float("-inf")).scatter(1, ids_R[:, None], 0.0)
-
-
-@torch.no_grad()
-def led(scorer: Scorer, rows: Sequence[EncodedExample]) -> list[list[int]]:
-    """What the model would have said at each token of the rows' answers, had it been led along them so far."""
-    model = whole(scorer.model)
-    batch = scorer.chat.batch(rows, model.device)
-    labels_BT = batch.pop("labels")
-    inside_BT = labels_BT[:, 1:] != IGNORED
-    logits_SV = model(**batch, use_cache=False).logits[:, :-1][inside_BT]
-    best = drawn_from(scorer)(logits_SV).argmax(-1).split(inside_BT.sum(1).tolist())
-    return [ids.tolist() for ids in best]

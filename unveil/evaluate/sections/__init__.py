@@ -7,10 +7,16 @@ from typing import Any
 
 from unveil.core.grading import Case
 from unveil.core.records import Prediction
+from unveil.evaluate.sections.as_published import AS_PUBLISHED
 from unveil.evaluate.sections.boxes import BOXES
+from unveil.evaluate.sections.calibration import CALIBRATION
+from unveil.evaluate.sections.hallucination import HALLUCINATION
+from unveil.evaluate.sections.looking import LOOKING
+from unveil.evaluate.sections.reports import REPORTS
 from unveil.evaluate.sections.section import Answers, Scoring, Section
+from unveil.evaluate.sections.subgroups import SUBGROUPS
 
-SECTIONS: tuple[Section[Any], ...] = (BOXES,)
+SECTIONS: tuple[Section[Any], ...] = (*(BOXES, REPORTS, HALLUCINATION, CALIBRATION, SUBGROUPS, LOOKING, AS_PUBLISHED),)
 
 Keep = Callable[[Case, Prediction], None]
 
