@@ -24,7 +24,7 @@ def apart(value: float | None, clusters: int = 40, zero: bool = False, **more: A
 def scores(differences: dict[str, dict[str, Any]], **more: Any) -> dict[str, Any]:
     """Two models, "base" and "sft", with these differences."""
     metrics = {key: cell(0.5, d["clusters"], n=d["clusters"]) for key, d in differences.items()}
-    models = {name: {"metrics": metrics, "by": {"modality": {}, "label": {}}} for name in ("base", "sft")}
+    models = {name: {"metrics": metrics} for name in ("base", "sft")}
     boot = {"cluster": "patient", "clusters": 40, "patients_known": True}
     return {"models": models, "differences": {"sft": {"base": differences}}, "bootstrap": boot} | more
 
@@ -115,7 +115,8 @@ def test_doubts_go_by_measure_and_group_not_by_all_clusters() -> None:
     told = scores({"accuracy": apart(0.1, clusters=12), "specificity": apart(0.1, clusters=40)})
     assert doubts(told) == "Fewer than 20 patients stand behind Right name (12): their intervals are too narrow."
     groups = {"CT": {"accuracy": cell(1.0, 4)}, "X-ray": {"accuracy": cell(1.0, 12), "closed": cell(1.0, 40)}}
-    told["models"]["base"]["by"] = {"modality": groups, "label": {}}
+    by = {name: {"models": {"base": metrics}, "differences": {}} for name, metrics in groups.items()}
+    told["sections"] = {"subgroups": {"by": {"modality": by}}}
     assert doubts(told).endswith("too narrow. Groups of fewer than 20 patients: CT (4).")
     assert doubts(scores({"accuracy": apart(0.1)})) == ""
 

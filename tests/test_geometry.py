@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.optimize import linear_sum_assignment
 
 from unveil.core import geometry
-from unveil.core.geometry import BoxError, ious, match, mean_iou
+from unveil.core.geometry import Box, BoxError, ious, match, mean_iou
 
 settings.register_profile("calm", deadline=None)  # a busy machine is no failure
 settings.load_profile("calm")
@@ -60,6 +61,31 @@ def test_mean_iou_charges_surplus_and_missing_boxes():
     assert mean_iou([box], [box, (20, 20, 30, 30)]) == 0.5
     assert mean_iou([], [box]) == mean_iou([box], []) == 0
     assert mean_iou([], []) == 1
+
+
+def test_giou_by_hand() -> None:
+    """Two boxes of 10 x 10 side by side touch: the hull is their union, 0. With a gap of 10 the hull is 300, of which
+    200 are filled: 0 - 100 / 300. Half over each other: IoU 1/3, hull 150 = union. A box without area is nowhere."""
+    box = (0.0, 0.0, 10.0, 10.0)
+    true = [box, (10.0, 0.0, 20.0, 10.0), (20.0, 0.0, 30.0, 10.0), (5.0, 0.0, 15.0, 10.0)]
+    assert geometry.gious([box], true)[0].tolist() == pytest.approx([1, 0, -1 / 3, 1 / 3])
+    assert geometry.gious([(3.0, 3.0, 3.0, 3.0)], [(3.0, 3.0, 3.0, 3.0)])[0, 0] == -1
+    assert geometry.gious([], true).shape == (0, 4)
+
+
+@given(boxes, boxes)
+def test_giou_is_between_minus_1_and_the_iou(predicted, true) -> None:
+    values = geometry.gious(predicted, true)
+    assert ((values >= -1) & (values <= ious(predicted, true) + 1e-12)).all()
+
+
+def test_mean_giou_grades_boxes_that_do_not_touch() -> None:
+    """(1 - 1/3) / 2 = 1/3 at a gap of 10, less further away; a missing and a surplus box count 0."""
+    box = (0.0, 0.0, 10.0, 10.0)
+    assert geometry.mean_giou([(20.0, 0.0, 30.0, 10.0)], [box]) == pytest.approx(1 / 3)
+    assert geometry.mean_giou([(50.0, 0.0, 60.0, 10.0)], [box]) < 1 / 3
+    assert geometry.mean_giou([box], [box, (50.0, 50.0, 60.0, 60.0)]) == 0.5
+    assert (geometry.mean_giou([], [box]), geometry.mean_giou([], [])) == (0, 1)
 
 
 def test_xywh_is_not_xyxy():
@@ -170,3 +196,24 @@ def test_attention_inside_boxes_by_hand() -> None:
     assert geometry.attended(shares, places, [(0, 0, 1.5, 1)]) == pytest.approx((0.55, 0.375))
     more = np.concatenate([places, np.full((1, 4), np.nan)])
     assert geometry.attended(np.append(shares, 0), more, [(0, 0, 1.5, 1)]) == pytest.approx((0.55, 0.375))
+
+
+def drawn(rng, number: int) -> list[Box]:
+    """Boxes of thirds of pixels, of which some are inverted."""
+    corners = rng.integers(0, 27, (number, 4)) / 3
+    return [(x1, y1, x2, y2) for x1, y1, x2, y2 in corners.tolist()]
+
+
+def test_few_boxes_are_compared_as_many_are(monkeypatch):
+    """The same numbers to the last bit, and the same pairs, without numpy's and scipy's calls; inverted boxes too."""
+    rng = np.random.default_rng(0)
+    for n, m in [(1, 1), (1, 4), (4, 1), (3, 5), (0, 2), (2, 0)] * 20:
+        said, true = (drawn(rng, k) for k in (n, m))
+        few = geometry.ious(said, true), geometry.match(said, true)
+        with monkeypatch.context() as patch:
+            patch.setattr(geometry, "FEW", 0)
+            assert np.array_equal(geometry.ious(said, true), few[0])
+        values = few[0]
+        rows, columns = linear_sum_assignment(values, maximize=True)
+        expected = [(i, j, values[i, j]) for i, j in zip(rows, columns, strict=True) if values[i, j] > 0]
+        assert few[1] == expected

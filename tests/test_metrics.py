@@ -246,8 +246,8 @@ def test_files_that_do_not_belong_together():
     cases = [
         ([r], [d], [p, p], "more than once"),
         ([r], [d, dialogue("closed", "yes", name="e")], [p], "1 of 2 dialogues have none .e."),
-        ([r], [d], [p, predicted(dialogue("closed", name="e"), "")], "without a dialogue: e"),
-        ([record(name="other")], [d], [p], "not among the records"),
+        ([r], [d], [p, predicted(dialogue("closed", name="e"), "")], "1 of 2 predictions are without a dialogue .e."),
+        ([record(name="other")], [d], [p], "1 of 1 dialogues are about records that are not there .r."),
         ([r], [d], [predicted(dialogue("open"), "yes")], "open answer"),
         ([r], [d], [predicted(d, "yes", box_format="guess")], "unknown box format 'guess'"),
         ([r], [d], [], "predictions: there is not one row"),

@@ -64,6 +64,18 @@ def test_localisation_by_hand(boxes: tuple[Box, ...], expected: float) -> None:
     assert localisation(answered("diagnosis", said, NODULE, CYST)) == pytest.approx(expected)
 
 
+def test_giou_also_grades_boxes_that_touch_nothing() -> None:
+    """The nodule is the left upper quarter of 100 x 100. A box of the same size at its right touches it: GIoU 0, 1/2.
+    In the opposite corner the hull is the image, of which half is filled: (1 - 1/2) / 2."""
+    reward = named("giou", 1.0)
+    there = [(50.0, 0.0, 100.0, 50.0), (50.0, 50.0, 100.0, 100.0), AT_NODULE]
+    said = [answered("localisation", at(box), NODULE, target="nodule") for box in there]
+    assert [reward(one) for one in said] == pytest.approx([1 / 2, 1 / 4, 1])
+    assert [localisation(one) for one in said] == [0, 0, 1]
+    assert reward(answered("localisation", "", NODULE, target="nodule")) == 0
+    assert named("giou", 1.0).function(answered("detection", "Yes.", NODULE)) is None  # type: ignore[arg-type]
+
+
 def test_none_where_there_is_none() -> None:
     assert localisation(answered("diagnosis", NORMAL)) == 1
     assert localisation(answered("diagnosis", diagnosis("nodule", AT_NODULE))) == 0

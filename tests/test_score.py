@@ -59,7 +59,7 @@ def test_scores_of_two_models_and_a_constant(files):
     assert constant["differences"]["sft"]["iou"]["value"] == pytest.approx(125 / 225)
     assert result["bootstrap"]["cluster"] == "patient" and result["splits"] == ["test"]
     assert len(result["files"]) == 4 and all(len(h) == 64 for h in result["files"].values())
-    assert set(result["models"]["sft"]["by"]["label"]) == {"mass", "cyst", NO_FINDING}
+    assert set(result["sections"]["subgroups"]["by"]["label"]) == {"mass", "cyst", NO_FINDING}
 
 
 def test_the_constant_points_at_the_mean_box_of_the_name():
@@ -159,7 +159,9 @@ def test_languages_and_a_guess_among_options(tmp_path, capsys):
     result = scored(tmp_path, base=tmp_path / "base.jsonl")
     model = result["models"]["base"]
     assert model["metrics"]["choice"]["value"] == 0.5
-    assert {key: of["choice"]["value"] for key, of in model["by"]["language"].items()} == {"en": 1, "zh": 0}
+    by = result["sections"]["subgroups"]["by"]
+    assert {key: of["models"]["base"]["choice"]["value"] for key, of in by["language"].items()} == {"en": 1, "zh": 0}
+    assert list(by) == ["language"], "where all are in one group, there are no groups"
     assert result["baselines"]["chance"] == {"choice": 0.375, "n": 2} and "reason" in result["baselines"]["majority"]
     (row,) = [row for row in changes(result)["rows"] if row["key"] == "choice"]
     assert row["constant"] == 0.375

@@ -26,8 +26,9 @@ from unveil.core.grounding import (
     in_order,
     labels,
     listed,
+    of_boxes,
+    of_pairs,
     once,
-    plain,
     unknown,
     where,
     without_boxes,
@@ -141,7 +142,8 @@ class Parsed:
 
     ``findings`` pairs name and box in the order given; either is None where the answer gave only the other. The rest
     is where it says so in its text: ``named_at`` each name as often as it gives it, ``boxes_at`` all of its boxes,
-    malformed ones too, and ``places_end`` the heading behind the places of a diagnosis, None where none follows.
+    malformed ones too, ``findings_at`` where the name (at first) and the box of each finding stand, and ``places_end``
+    the heading behind the places of a diagnosis, None where none follows.
     ``choice`` is the option that is chosen, counted from 0.
     """
 
@@ -151,6 +153,7 @@ class Parsed:
     malformed: int = 0
     named_at: tuple[tuple[str, Span], ...] = field(default=(), compare=False)
     boxes_at: tuple[Span, ...] = field(default=(), compare=False)
+    findings_at: tuple[tuple[Span | None, Span | None], ...] = field(default=(), compare=False)
     places_end: int | None = field(default=None, compare=False)
     choice: int | None = None
 
@@ -206,7 +209,12 @@ def says_nothing(label: str) -> bool:
 
 def name_of(label: str, vocabulary: Sequence[str]) -> str:
     """A label in the form in which answers are read: itself if it is known, else the longest known name in it."""
-    names = _names(tuple(vocabulary))
+    return _name_of(label, tuple(vocabulary))
+
+
+@lru_cache(maxsize=1 << 14)  # a data set has few labels, and each answer is set beside some of them
+def _name_of(label: str, vocabulary: tuple[str, ...]) -> str:
+    names = _names(vocabulary)
     inside = [] if normal(label) in names.known else affirmed(claims(read(label, names)))
     return max((said.name for said in inside), key=len, default=normal(label))
 
@@ -309,10 +317,9 @@ def _parse_detection(text: Aligned, view: View, names: Names) -> Parsed:
 
 
 def _parse_localisation(text: Aligned, view: View, vocabulary: Sequence[str], target: str | None) -> Parsed:
-    boxes, at = boxes_of(text, view)
-    if boxes:
-        pairs, malformed = in_order([], boxes), boxes.count(None)
-        return Parsed("ok" if pairs else "unparsable", True, plain(pairs), malformed, boxes_at=at)
+    if boxes := boxes_of(text, view):
+        pairs = in_order([], boxes)
+        return Parsed("ok" if pairs else "unparsable", True, **of_boxes(boxes), **of_pairs(pairs, text))
     if target is None:
         denied = conclusion(read(text.text, _names(tuple(vocabulary)))) is False
     else:
@@ -331,7 +338,8 @@ def _parse_recognition(text: Aligned, view: View, names: Names) -> Parsed:
     if not said:
         said = unknown(text.text, sentences if verdict(found) is False else sentences[:1])
     pairs = in_order(said, [])
-    return Parsed("ok" if said else "unparsable", True if said else None, plain(pairs), named_at=where(pairs, text))
+    at = where(pairs, text)
+    return Parsed("ok" if said else "unparsable", True if said else None, **of_pairs(pairs, text), named_at=at)
 
 
 _SECTION = re.compile(r"(detection|locali[sz]ation|recognition)[\s*_]{0,4}:[\s*_]*", re.I)
@@ -347,8 +355,8 @@ def _parse_diagnosis(text: Aligned, view: View, names: Names) -> Parsed:
     sections = {step: text.part(h.end(), end) for step, h, end in zip(steps, headings, ends, strict=True)}
     nothing = text.part(0, 0)
     what = first_lines(sections.get("recognition", nothing))
-    boxes, at = boxes_of(sections.get("localisation", nothing), view)
-    pairs, malformed = in_order(listed(what.text, names, len(boxes)), boxes), boxes.count(None)
+    boxes = boxes_of(sections.get("localisation", nothing), view)
+    pairs = in_order(listed(what.text, names, len(boxes)), boxes)
     seen = read(sections.get("detection", nothing).text, names)
     abnormal = conclusion(seen)
     if abnormal is None:
@@ -357,26 +365,24 @@ def _parse_diagnosis(text: Aligned, view: View, names: Names) -> Parsed:
     return Parsed(
         "unparsable" if abnormal is None else "ok",
         abnormal,
-        plain(pairs),
-        malformed,
+        **of_boxes(boxes),
+        **of_pairs(pairs, what),
         named_at=where(pairs, what),
-        boxes_at=at,
         places_end=text.starts[behind] if behind < len(text.text) else None,
     )
 
 
 def _parse_free(text: Aligned, view: View, names: Names) -> Parsed:
     """An answer without the three steps."""
-    said = grounded(text.text, view, names)
-    pairs, (boxes, at) = once(said), boxes_of(text, view)
+    said = grounded(text, view, names)
+    pairs = once(said)
     abnormal = True if pairs else conclusion(read(without_boxes(text, view).text, names))
     return Parsed(
         "unparsable" if abnormal is None else "ok",
         abnormal,
-        plain(pairs),
-        boxes.count(None),
+        **of_boxes(boxes_of(text, view)),
+        **of_pairs(pairs, text),
         named_at=where(said, text),
-        boxes_at=at,
     )
 
 

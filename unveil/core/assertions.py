@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from unveil.core.names import Names
 from unveil.core.negation import (
@@ -125,6 +126,19 @@ def content(text: str, names: Names) -> set[str]:
 
 def read(text: str, names: Names) -> list[Sentence]:
     """All sentences of a text."""
+    return list(_read_again(text, names) if len(text) <= SHORT else _read(text, names))
+
+
+#: Characters of a text that is likely to come again: "Yes.", "No nodule is seen.", or the question of several models.
+SHORT = 200
+
+
+@lru_cache(maxsize=1 << 13)
+def _read_again(text: str, names: Names) -> tuple[Sentence, ...]:
+    return _read(text, names)
+
+
+def _read(text: str, names: Names) -> tuple[Sentence, ...]:
     text = text.replace(NAME, " ").replace(REST, " ")
     mentions = {start: (end, name) for start, end, name in names.find(text)}
     masked = list(text)
@@ -133,7 +147,7 @@ def read(text: str, names: Names) -> list[Sentence]:
     walk = _Walk("".join(masked), {start: name for start, (_, name) in mentions.items()})
     walk.walk(0, len(text))
     walk.end_sentence(len(text), "")
-    return walk.sentences
+    return tuple(walk.sentences)
 
 
 def _deny(found: Iterable[Claim]) -> list[Claim]:

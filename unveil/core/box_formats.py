@@ -353,6 +353,12 @@ def boxes_in(text: str, box_format: BoxFormat, end: int | None = None) -> list[t
     return [(one.start, one.end) for place in written(text, box_format, end) for one in place]
 
 
+def numbers_in(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """From where to where the four numbers of a box stand, which stands there itself; a key may hold others."""
+    named = [one.span(2) for one in _SIDE.finditer(text, start, end)]
+    return named or [one.span() for one in _NUMBER.finditer(text, start, end)][-4:]
+
+
 def rewritten(text: str, box_format: BoxFormat, say: Callable[[Written], str | None]) -> str:
     """A text with its boxes as ``say`` gives them, separated by commas within one place; None: as it was written."""
     parts, at = [], 0

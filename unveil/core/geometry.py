@@ -7,7 +7,7 @@ columns.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -135,14 +135,54 @@ def _turned(polygon: Sequence[float], degrees: float, about: tuple[float, float]
 
 def ious(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.float64]:
     """Intersection over union of every pair, shape (N, M), each in [0, 1]. Inverted boxes have no area and score 0."""
-    p = np.asarray(predicted, np.float64).reshape(-1, 1, 4)
-    t = np.asarray(true, np.float64).reshape(1, -1, 4)
+    if len(predicted) * len(true) <= FEW:  # numpy's calls would cost more than their work
+        few = [[_iou(p, t) for t in true] for p in predicted]
+        return np.array(few, np.float64).reshape(len(predicted), len(true))
+    return overlaps(*_every(predicted, true))
+
+
+def gious(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.float64]:
+    """Generalised IoU of every pair, shape (N, M), each in [-1, 1]: below 0 it tells how far boxes are apart."""
+    return generalised(*_every(predicted, true))
+
+
+def _every(predicted: Sequence[Box], true: Sequence[Box]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return np.asarray(predicted, np.float64).reshape(-1, 1, 4), np.asarray(true, np.float64).reshape(1, -1, 4)
+
+
+def overlaps(p: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union of boxes (..., 4) with boxes (..., 4), by numpy's broadcasting."""
+    inter, union = _areas(p, t)
+    ratios: NDArray[np.float64] = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    return ratios
+
+
+def generalised(p: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.float64]:
+    """IoU - (H - union) / H, where H is the area of the smallest box around both (Rezatofighi et al. 2019, arXiv
+    1902.09630, algorithm 1), as ``overlaps``. Boxes without area count as infinitely far: -1."""
+    _, union = _areas(p, t)
+    hull = (np.maximum(p[..., 2:], t[..., 2:]) - np.minimum(p[..., :2], t[..., :2])).clip(0).prod(-1)
+    filled: NDArray[np.float64] = np.divide(union, hull, out=np.zeros_like(hull), where=hull > 0)
+    return overlaps(p, t) - (1 - filled)
+
+
+def _areas(p: NDArray[np.float64], t: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The areas of intersection and union."""
     sides = np.minimum(p[..., 2:], t[..., 2:]) - np.maximum(p[..., :2], t[..., :2])
     inter = np.clip(sides, 0, None).prod(-1)
     areas_p, areas_t = (np.clip(b[..., 2:] - b[..., :2], 0, None).prod(-1) for b in (p, t))
-    union = areas_p + areas_t - inter
-    ratios: NDArray[np.float64] = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
-    return ratios
+    return inter, areas_p + areas_t - inter
+
+
+#: Pairs of boxes that are compared one by one.
+FEW = 16
+
+
+def _iou(p: Box, t: Box) -> float:
+    """Of one pair, by the same operations in the same order."""
+    inter = max(min(p[2], t[2]) - max(p[0], t[0]), 0.0) * max(min(p[3], t[3]) - max(p[1], t[1]), 0.0)
+    union = area(p) + area(t) - inter
+    return inter / union if union > 0 else 0.0
 
 
 def match(
@@ -153,12 +193,23 @@ def match(
     Several findings may share one box. ``agree`` (N, M) tells which pairs have the same name, and decides between
     matchings whose IoU is equal to within 1e-6.
     """
-    from scipy.optimize import linear_sum_assignment  # late: half a second, which no start of a command should wait for
-
+    if not len(predicted) or not len(true):
+        return []
     values = ious(predicted, true)
     tie = 0.0 if agree is None else 1e-6 * np.asarray(agree, np.float64).reshape(values.shape)
-    rows, columns = linear_sum_assignment(values + tie, maximize=True)
+    rows, columns = _assigned(values + tie)
     return [(int(i), int(j), float(values[i, j])) for i, j in zip(rows, columns, strict=True) if values[i, j] > 0]
+
+
+def _assigned(values: NDArray[np.float64]) -> tuple[Iterable[int], Iterable[int]]:
+    """Rows and columns of the assignment with the largest sum; of one row or column the first of its largest values."""
+    if 1 in values.shape:
+        best = int(values.argmax())
+        return [best // values.shape[1]], [best % values.shape[1]]
+    from scipy.optimize import linear_sum_assignment  # late: half a second, which no start of a command should wait for
+
+    rows, columns = linear_sum_assignment(values, maximize=True)
+    return rows, columns
 
 
 def mean_iou(predicted: Sequence[Box], true: Sequence[Box]) -> float:
@@ -168,6 +219,15 @@ def mean_iou(predicted: Sequence[Box], true: Sequence[Box]) -> float:
     """
     most = max(len(predicted), len(true))
     return sum(v for _, _, v in match(predicted, true)) / most if most else 1.0
+
+
+def mean_giou(predicted: Sequence[Box], true: Sequence[Box]) -> float:
+    """As ``mean_iou``, of (1 + GIoU) / 2, from 0 to 1: boxes that do not touch gain as they come nearer."""
+    from scipy.optimize import linear_sum_assignment  # late, as in ``match``
+
+    most = max(len(predicted), len(true))
+    values = (1 + gious(predicted, true)) / 2
+    return float(values[linear_sum_assignment(values, maximize=True)].sum()) / most if most else 1.0
 
 
 def even_odd(polygons: Sequence[NDArray[np.float64]], width: int, height: int) -> NDArray[np.bool_]:

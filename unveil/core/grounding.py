@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import groupby, zip_longest
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from unveil.core.aligned import Aligned, Span, joined
 from unveil.core.assertions import Claim, Sentence, claims, read, unread, verdict
@@ -29,7 +29,14 @@ class Mention(NamedTuple):
     spans: tuple[Span, ...]
 
 
-Pair = tuple[Mention | None, Box | None]
+class PlacedBox(NamedTuple):
+    """A box that an answer gives, None if it is malformed, and where it stands in the answer."""
+
+    box: Box | None
+    span: Span
+
+
+Pair = tuple[Mention | None, PlacedBox | None]
 
 # --------------------------------------------------------------------------------------------------------------- names
 
@@ -111,14 +118,28 @@ def unknown(text: str, sentences: Sequence[Sentence]) -> list[Mention]:
 # --------------------------------------------------------------------------------------------------------------- pairs
 
 
-def in_order(names: Sequence[Mention | None], boxes: Sequence[Box | None]) -> tuple[Pair, ...]:
+def in_order(names: Sequence[Mention | None], boxes: Sequence[PlacedBox | None]) -> tuple[Pair, ...]:
     """Names and boxes in the order given; what is neither (a malformed box without a name) is left out."""
-    return tuple(pair for pair in zip_longest(names, boxes) if pair != (None, None))
+    return tuple(pair for pair in zip_longest(names, boxes) if pair[0] or _box(pair))
 
 
-def plain(pairs: Sequence[Pair]) -> tuple[tuple[str | None, Box | None], ...]:
-    """Names and boxes without where they stand."""
-    return tuple((said and said.name, box) for said, box in pairs)
+def _box(pair: Pair) -> Box | None:
+    return pair[1].box if pair[1] else None
+
+
+def of_boxes(boxes: Sequence[PlacedBox]) -> dict[str, Any]:
+    """What is told of all boxes of an answer (``answers.Parsed``)."""
+    return {"malformed": sum(one.box is None for one in boxes), "boxes_at": tuple(one.span for one in boxes)}
+
+
+def of_pairs(pairs: Sequence[Pair], text: Aligned) -> dict[str, Any]:
+    """What is told of its findings, whose names stand in ``text``, which is made from it."""
+    names = (moved(pair[0], text) for pair in pairs)
+    boxes = (pair[1].span if pair[1] and pair[1].box else None for pair in pairs)
+    return {
+        "findings": tuple((pair[0] and pair[0].name, _box(pair)) for pair in pairs),
+        "findings_at": tuple((said and said.spans[0], box) for said, box in zip(names, boxes, strict=True)),
+    }
 
 
 def where(pairs: Sequence[Pair], text: Aligned) -> tuple[tuple[str, Span], ...]:
@@ -127,10 +148,15 @@ def where(pairs: Sequence[Pair], text: Aligned) -> tuple[tuple[str, Span], ...]:
     return tuple(sorted(at, key=lambda one: one[::-1]))
 
 
-def boxes_of(text: Aligned, view: View) -> tuple[list[Box | None], tuple[Span, ...]]:
-    """All boxes of a text, None for a malformed one, and where they stand in the text that it was made from."""
+def boxes_of(text: Aligned, view: View) -> list[PlacedBox]:
+    """All boxes of a text, and where they stand in the one that it was made from."""
+    return [drawn for _, drawn in _drawn(text, view)]
+
+
+def _drawn(text: Aligned, view: View) -> list[tuple[int, PlacedBox]]:
+    """The same, and where each begins in the text itself."""
     found = [one for place in written(text.text, view.box_format) for one in place]
-    return [view.box(one) for one in found], tuple(text.span(one.start, one.end) for one in found)
+    return [(one.start, PlacedBox(view.box(one), text.span(one.start, one.end))) for one in found]
 
 
 def without_boxes(text: Aligned, view: View) -> Aligned:
@@ -179,12 +205,12 @@ def without_empty(text: Aligned) -> Aligned:
     return text.sub(_OBJECT, said)
 
 
-def grounded(text: str, view: View, names: Names) -> list[Pair]:
+def grounded(whole: Aligned, view: View, names: Names) -> list[Pair]:
     """What an answer of free form names and where, in its order; either is None where only the other is given.
 
     A name may stand there twice, with a place and without (``once``).
     """
-    boxes: list[_Item] = [(one.start, view.box(one)) for place in written(text, view.box_format) for one in place]
+    text, boxes = whole.text, list[_Item](_drawn(whole, view))
     if said := labels(Aligned.of(text)):
         items = [claim for start, label in said for claim in _labelled(label, start, names)]
         groups = _by_object(text, sorted([*items, *boxes], key=itemgetter(0)))
@@ -196,16 +222,16 @@ def grounded(text: str, view: View, names: Names) -> list[Pair]:
 def once(pairs: Sequence[Pair]) -> list[Pair]:
     """Pairs in which a name without a place stands once, and only if it has none elsewhere."""
     kept: list[Pair] = []
-    known = {said and said.name for said, box in pairs if box}
-    for said, box in pairs:
-        name = said and said.name
-        if box or name not in known:
-            kept.append((said, box))
+    known = {pair[0] and pair[0].name for pair in pairs if _box(pair)}
+    for pair in pairs:
+        name = pair[0] and pair[0].name
+        if _box(pair) or name not in known:
+            kept.append(pair)
             known.add(name)
     return kept
 
 
-_Item = tuple[int, Claim | Box | None]
+_Item = tuple[int, Claim | PlacedBox]
 
 
 def _labelled(label: Aligned, start: int, names: Names) -> list[_Item]:
@@ -287,12 +313,12 @@ def _neighbours(items: Sequence[_Item]) -> list[Pair]:
     return pairs
 
 
-def _side_by_side(named: Sequence[Claim], boxes: Sequence[Box | None], first: bool) -> Sequence[Pair]:
+def _side_by_side(named: Sequence[Claim], boxes: Sequence[PlacedBox], first: bool) -> Sequence[Pair]:
     """One name has all boxes of its run; of more names than boxes the nearest have them; what is denied has none."""
     said = affirmed(named)
     if named and not said:
         return ()
     if len(said) == 1:
         said *= max(1, len(boxes))
-    spare: list[Box | None] = [None] * (len(said) - len(boxes))
+    spare: list[PlacedBox | None] = [None] * (len(said) - len(boxes))
     return in_order(said, [*boxes, *spare] if first else [*spare, *boxes])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from unveil.core.box_formats import BOX_FORMATS, View
@@ -27,10 +27,26 @@ def unique(rows: Iterable[Row], what: str) -> dict[str, Row]:
     return {row.id: row for row in rows}
 
 
-def asked(dialogues: Mapping[str, Dialogue], predictions: Mapping[str, Prediction]) -> None:
-    """Raises ``ScoreError`` where a prediction answers none of the dialogues."""
+def asked(dialogues: Mapping[str, Dialogue], predictions: Mapping[str, Prediction], where: str = "") -> None:
+    """Raises ``ScoreError`` where a prediction answers none of the dialogues; ``where`` is the predictions' file."""
     if strangers := predictions.keys() - dialogues.keys():
-        raise ScoreError(f"predictions without a dialogue: {some(strangers)}; give the dialogues that were asked")
+        lack = f"{len(strangers)} of {len(predictions)} predictions are without a dialogue ({some(strangers)})"
+        raise ScoreError(f"{where}{': ' if where else ''}{lack}; give the dialogues that were asked")
+
+
+def known(dialogues: Collection[Dialogue], records: Mapping[str, Record]) -> None:
+    """Raises ``ScoreError`` where a dialogue is about none of the records."""
+    if strangers := {d.record for d in dialogues} - records.keys():
+        lack = sum(d.record in strangers for d in dialogues)
+        told = f"{lack} of {len(dialogues)} dialogues are about records that are not there ({some(strangers)})"
+        raise ScoreError(f"{told}; give the records that the dialogues were made from")
+
+
+def complete(asked: Collection[str], answered: Collection[str], where: str = "") -> None:
+    """Raises ``ScoreError`` where questions have no answer, by their ids; ``where`` is the answers' file."""
+    if missing := set(asked).difference(answered):
+        lack = f"{len(missing)} of {len(asked)} dialogues have none ({some(missing)})"
+        raise ScoreError(f"{where}{': ' if where else ''}predictions are incomplete: {lack}; finish predicting")
 
 
 def vocabulary(records: Iterable[Record]) -> list[str]:

@@ -30,7 +30,7 @@ def to_json(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [to_json(item) for item in value]
     if dataclasses.is_dataclass(value):
-        return {name: to_json(item) for name, item in _told(value).items()}
+        return {name: to_json(item) for name, item in fields_of(value).items()}
     return value
 
 
@@ -39,12 +39,12 @@ def to_line(value: Any) -> str:
     return _LINES.encode(value) + "\n"
 
 
-def _told(value: Any) -> dict[str, Any]:
+def fields_of(value: Any) -> dict[str, Any]:
     """The fields of a dataclass that do not hold their default."""
     return {name: item for name, default in _defaults(value.__class__) if (item := getattr(value, name)) != default}
 
 
-_LINES = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=_told)
+_LINES = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=fields_of)
 
 
 @lru_cache

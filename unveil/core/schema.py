@@ -43,7 +43,7 @@ def maker(hint: Any) -> Make:
     if origin is types.UnionType or origin is typing.Union:
         return _optional(maker(next(a for a in args if a is not type(None))))
     if origin is tuple:
-        return _several(maker(args[0])) if args[-1] is Ellipsis else _tuple([maker(a) for a in args])
+        return _several(maker(args[0])) if args[-1] is Ellipsis else _tuple([maker(a) for a in args], list(args))
     if origin is Literal:
         return _literal(args)
     if origin is dict:
@@ -92,8 +92,12 @@ def _several(inner: Make) -> Make:
     return make
 
 
-def _tuple(inner: list[Make]) -> Make:
+def _tuple(inner: list[Make], hints: list[Any]) -> Make:
+    plain = all(hint in (int, float, str, bool) for hint in hints)
+
     def make(value: Any) -> tuple[Any, ...]:
+        if plain and type(value) is list and list(map(type, value)) == hints:  # as most are, of millions of tokens
+            return tuple(value)
         if not isinstance(value, list):
             raise Unfit(f"a list is needed, not {quoted(value)}")
         if len(value) != len(inner):

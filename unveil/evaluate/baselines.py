@@ -133,6 +133,12 @@ def baselines(
     images, names = {r.id: r for r in records}, vocabulary(records)
     rows = [always.case(d, images[d.record], names).outcome for d in asked]
     ids = {d.id for d in asked}
-    apart = {name: sure.differences(rows, [o for o in of if o.id in ids]) for name, of in found.items()}
+    same = {name: [o for o in of if o.id in ids] for name, of in found.items()} | {"": rows}
+    figures, apart = sure.models(same, [(name, "") for name in found])
     plain = dataclasses.asdict(always) | {"boxes": {name: list(box) for name, box in always.boxes.items()}}
-    return {MAJORITY: {"constant": plain, "metrics": sure.metrics(rows), "differences": apart}} | chance
+    about = {
+        "constant": plain,
+        "metrics": figures[""],
+        "differences": {name: of for (name, _), of in apart.items()},
+    }
+    return {MAJORITY: about} | chance

@@ -5,7 +5,7 @@ The report and the terminal take their words from here, so that they say the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from unveil.core.bootstrap import MANY
@@ -34,6 +34,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "open questions": ("open_f1", "open_recall", "exact"),
     "readable answers": ("parse_failures",),
 }
+FAMILY = 0.05
+"""The probability of calling any of the metrics of two models different where none is."""
 UNITS = {"patient": "patients", "study": "studies", "image": "images"}
 """What a bootstrap draws, in words; all else are groups of images."""
 
@@ -61,6 +63,11 @@ def verdict(difference: Mapping[str, Any], measure: Measure) -> Verdict | None:
         return "undecided"
     sign = measure.better * difference["value"]
     return "different" if sign == 0 else "better" if sign > 0 else "worse"
+
+
+def alone(difference: Mapping[str, Any]) -> bool:
+    """Whether a difference whose interval leaves out 0 is not significant among all metrics of its models (Holm)."""
+    return bool(difference.get("excludes_zero")) and difference.get("p_holm", 0.0) > FAMILY
 
 
 def behind(cell: Mapping[str, Any]) -> int:
@@ -125,7 +132,7 @@ def doubts(scores: Mapping[str, Any]) -> str:
         notes.append(f"Only {max(few.values())} {unit}: the intervals are too narrow, and no verdict is given.")
     elif few:
         notes.append(f"Fewer than {MANY} {unit} stand behind {_some(few)}: their intervals are too narrow.")
-    groups = {name: max(held.values()) for one in models for name, held in _grouped(one) if held}
+    groups = {name: max(held.values()) for name, held in _grouped(scores) if held}
     small = {name: n for name, n in groups.items() if n < MANY}
     if small and len(few) < len(sizes):
         notes.append(f"Groups of fewer than {MANY} {unit}: {_some(small)}.")
@@ -141,8 +148,10 @@ def _clusters(metrics: Mapping[str, Any]) -> dict[str, int]:
     return {key: behind(cell) for key, cell in metrics.items() if cell["value"] is not None}
 
 
-def _grouped(model: Mapping[str, Any]) -> list[tuple[str, dict[str, int]]]:
-    return [(name, _clusters(held)) for of in model["by"].values() for name, held in of.items()]
+def _grouped(scores: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, int]]]:
+    for groups in scores.get("sections", {}).get("subgroups", {}).get("by", {}).values():
+        for name, held in groups.items():
+            yield from ((name, _clusters(metrics)) for metrics in held["models"].values())
 
 
 def _title(key: str) -> str:
@@ -205,10 +214,14 @@ def _beside(scores: Mapping[str, Any], every: Sequence[str], apart: Mapping[str,
     for name in every:
         differences = apart.get(f"{name} − {every[1]}", {})
         given = {key: differences.get(key) for key in known}
-        judged = {key: d and {**d, "verdict": verdict(d, MEASURES[key])} for key, d in given.items()}
+        judged = {key: d and _judged(d, MEASURES[key]) for key, d in given.items()}
         cells = {key: scores["models"][name].get("metrics", {}).get(key) for key in known}
         rows.append({"model": name, "cells": cells, "differences": judged})
     return {"second": every[1], "measures": {key: MEASURES[key] for key in known}, "rows": rows}
+
+
+def _judged(difference: Mapping[str, Any], measure: Measure) -> dict[str, Any]:
+    return {**difference, "verdict": verdict(difference, measure), "alone": alone(difference)}
 
 
 def _value(scores: Mapping[str, Any], name: str, key: str) -> float | None:
@@ -224,7 +237,9 @@ def _row(key: str, metrics: Mapping[str, Any], apart: Mapping[str, Any], constan
         "key": key,
         "measure": measure,
         "cells": cells,
-        "differences": {pair: d and {**d, "verdict": verdict(d, measure)} for pair, d in given.items()},
+        "differences": {
+            pair: d and {**d, "verdict": verdict(d, measure), "alone": alone(d)} for pair, d in given.items()
+        },
         "constant": (constant.get(key) or {}).get("value"),
         "measured": bool(numbers),
         "plotted": bool(numbers) and min(numbers) >= 0 and max(numbers) <= 1,

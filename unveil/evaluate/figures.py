@@ -1,15 +1,17 @@
-"""Figures with their intervals as JSON values: of one model, by group, and of two models apart."""
+"""Figures with their intervals as JSON values: of models, and of two models apart."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from unveil.core.grading import Outcome
-from unveil.evaluate.intervals import Estimate, differences, estimates
-from unveil.evaluate.metrics import counts, groups
+from unveil.evaluate.intervals import Estimate, check_pairs, compared
+from unveil.evaluate.sums import Sums, sums
+
+Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -19,26 +21,34 @@ class Sure:
     resamples: int
     seed: int
 
-    def model(self, rows: Sequence[Outcome]) -> dict[str, Any]:
-        by = {
-            "modality": {key: self.metrics(part, empty=False) for key, part in groups(rows, "modality").items()},
-            "label": {key: self.metrics(part, empty=False) for key, part in groups(rows, "label").items()},
-        }
-        if len({row.language for row in rows if row.language}) > 1:
-            of = groups(rows, "language")
-            by["language"] = {key: self.metrics(part, empty=False) for key, part in of.items()}
-        return {"metrics": self.metrics(rows), "counts": counts(rows), "by": by}
+    def metrics(self, rows: Sequence[Outcome]) -> Figures:
+        """Every metric of one model."""
+        return self.compared({"": sums(rows)}, ())[0][""]
 
-    def metrics(self, rows: Sequence[Outcome], empty: bool = True) -> dict[str, Any]:
-        """Every metric; those without a value are left out unless ``empty``."""
-        found = estimates(rows, self.resamples, self.seed)
-        return {m: _plain(e) for m, e in found.items() if empty or e.value is not None}
+    def models(
+        self, found: Mapping[str, Sequence[Outcome]], pairs: Sequence[tuple[str, str]]
+    ) -> tuple[dict[str, Figures], dict[tuple[str, str], Figures]]:
+        """Every metric of models that were asked the same, and the first of each of the pairs less the second."""
+        for b, a in pairs:
+            check_pairs(found[a], found[b])
+        return self.compared({name: sums(rows) for name, rows in found.items()}, pairs)
 
-    def differences(self, first: Sequence[Outcome], second: Sequence[Outcome]) -> dict[str, Any]:
-        return {m: _plain(d) for m, d in differences(first, second, self.resamples, self.seed).items()}
+    def compared(
+        self, tables: Mapping[str, Sums], pairs: Iterable[tuple[str, str]], empty: bool = True, tested: bool = True
+    ) -> tuple[dict[str, Figures], dict[tuple[str, str], Figures]]:
+        """The same from sums over the same clusters; metrics without a value are left out unless ``empty``."""
+        found = compared(tables, pairs, self.resamples, self.seed, tested)
+        return (
+            {name: _told(of, empty) for name, of in found.models.items()},
+            {pair: _told(of, empty) for pair, of in found.differences.items()},
+        )
 
 
-def _plain(estimate: Estimate) -> dict[str, Any]:
+def _told(found: Mapping[str, Estimate], empty: bool) -> Figures:
+    return {metric: plain(one) for metric, one in found.items() if empty or one.value is not None}
+
+
+def plain(estimate: Estimate) -> dict[str, Any]:
     """An estimate without the fields that say nothing (no reason, all resamples valid, no part with fewer clusters)."""
     values = dataclasses.asdict(estimate)
     if estimate.reason is None:
@@ -47,4 +57,4 @@ def _plain(estimate: Estimate) -> dict[str, Any]:
         del values["valid"]
     if estimate.fewest == estimate.clusters:
         del values["fewest"]
-    return values
+    return {name: v for name, v in values.items() if v is not None or name not in ("p", "p_holm", "detectable")}

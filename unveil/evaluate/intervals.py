@@ -1,26 +1,29 @@
 """How sure a metric is, and whether one model is better than another: the bootstrap over patients (``bootstrap``).
 
-Two models are compared on the same resamples. Metrics are ratios of sums (``metrics.METRICS``), so a resample is a
-weighting of per-cluster sums, and all resamples of all metrics are one matrix product. Shapes: B resamples, C clusters,
-R ratios, K ratios of one metric.
+Models are compared on the same resamples. Metrics are ratios of sums (``sums``), so a resample is a weighting of
+per-cluster sums, and all resamples of all metrics of all models are one matrix product. Shapes: B resamples, C
+clusters, R ratios, K ratios of one metric.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unveil.core import bootstrap
-from unveil.core.bootstrap import RESAMPLES
+from unveil.core.bootstrap import LEVEL, RESAMPLES
 from unveil.core.grading import Outcome, ScoreError
-from unveil.evaluate.metrics import METRICS, RATIOS
+from unveil.evaluate.metrics import METRICS
+from unveil.evaluate.permutations import holm, p_values
+from unveil.evaluate.sums import PARTS, Array, Sums, ratios, sums
 
-_COLUMN = {ratio: i for i, ratio in enumerate(RATIOS)}
-_PARTS = {metric: [_COLUMN[ratio] for ratio in ratios] for metric, ratios in METRICS.items()}
-Array = NDArray[np.float64]
+POWER = 0.8
+#: Standard errors that a true difference must have for an interval to leave out 0 in ``POWER`` of all test sets.
+DETECTABLE = NormalDist().inv_cdf(0.5 * (1 + LEVEL)) + NormalDist().inv_cdf(POWER)  # 1.96 + 0.84
 
 
 class PairingError(ScoreError):
@@ -51,91 +54,89 @@ class Difference(Estimate):
     """The second model's value minus the first's.
 
     ``differing`` clusters are those in which the two models' answers count differently. ``excludes_zero``: the interval
-    lies on one side of zero, and enough clusters differ for a verdict (``bootstrap.TELLING``).
+    lies on one side of zero, and enough clusters differ for a verdict (``bootstrap.TELLING``). ``p`` is that of the
+    permutation test (``permutations``), ``p_holm`` the same among all metrics of the two models (Holm 1979); None where
+    none was made. ``detectable`` is the true difference that an interval of this width would leave out 0 for in four
+    of five test sets of this size (power 0.8, two-sided 5 %); None where resamples show no spread.
     """
 
     differing: int = 0
     excludes_zero: bool = False
+    p: float | None = None
+    p_holm: float | None = None
+    detectable: float | None = None
 
 
 @dataclass(frozen=True)
-class Sums:
-    """Numerators, denominators and numbers of items of all ratios by cluster, each (C, R)."""
+class Together:
+    """All metrics of some models, and their differences: ``differences[b, a]`` are b less a."""
 
-    numerators_CR: Array
-    denominators_CR: Array
-    items_CR: Array
-
-    def reason(self, metric: str) -> str | None:
-        """Why the metric has no interval, if it has none."""
-        parts = _PARTS[metric]
-        if not self.items_CR[:, parts].any(0).all():
-            return "no items"
-        if not self.denominators_CR[:, parts].any(0).all():
-            return "nothing to count"
-        if self.counting_R[parts].min() < 2:
-            return "one cluster only"
-        return None
-
-    @property
-    def counting_R(self) -> NDArray[np.int_]:
-        """In how many clusters there is something to count."""
-        counts_R: NDArray[np.int_] = (self.denominators_CR > 0).sum(0)
-        return counts_R
-
-    @property
-    def values_R(self) -> Array:
-        """The ratios over all clusters."""
-        every_1C = np.ones((1, len(self.items_CR)))
-        values_R: Array = _ratios(every_1C @ self.numerators_CR, every_1C @ self.denominators_CR)[0]
-        return values_R
-
-    def size(self, metric: str) -> tuple[int, int]:
-        """The numbers of items and of clusters that take part in the metric."""
-        items_CK = self.items_CR[:, _PARTS[metric]]
-        return int(items_CK.sum()), int(items_CK.any(1).sum())
-
-
-def sums(outcomes: Sequence[Outcome]) -> Sums:
-    """The outcomes' contributions added up by cluster; clusters are sorted, so that a seed draws the same ones."""
-    row_of = {cluster: i for i, cluster in enumerate(sorted({o.cluster for o in outcomes}))}
-    table = np.zeros((3, len(row_of), len(RATIOS)))
-    for outcome in outcomes:
-        for ratio, (numerator, denominator) in outcome.sums.items():
-            table[:, row_of[outcome.cluster], _COLUMN[ratio]] += numerator, denominator, 1
-    return Sums(*table)
+    models: dict[str, dict[str, Estimate]]
+    differences: dict[tuple[str, str], dict[str, Difference]]
 
 
 def estimates(outcomes: Sequence[Outcome], resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Estimate]:
     """Every metric of one model's outcomes with its interval."""
-    _check(resamples, outcomes)
-    table = sums(outcomes)
-    drawn_BR = _ratios(*bootstrap.resampled([table.numerators_CR, table.denominators_CR], resamples, seed))
-    values_R = table.values_R
-    return {m: _estimate(table, m, table.counting_R, values_R, drawn_BR, 0.0) for m in METRICS}
+    return compared({"": sums(outcomes)}, (), resamples, seed).models[""]
 
 
 def differences(
     first: Sequence[Outcome], second: Sequence[Outcome], resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Difference]:
     """The second model minus the first, every metric, on the same items and the same resamples."""
-    _check(resamples, first)
-    _check_pairs(first, second)
-    a, b = sums(first), sums(second)
-    tables = [b.numerators_CR, b.denominators_CR, a.numerators_CR, a.denominators_CR]
-    drawn = bootstrap.resampled(tables, resamples, seed)
-    drawn_BR = _ratios(*drawn[:2]) - _ratios(*drawn[2:])
-    return {m: _difference(a, b, m, b.values_R - a.values_R, drawn_BR) for m in METRICS}
+    check_pairs(first, second)
+    return compared({"a": sums(first), "b": sums(second)}, [("b", "a")], resamples, seed).differences["b", "a"]
 
 
-def _check(resamples: int, outcomes: Sequence[Outcome]) -> None:
+def compared(
+    tables: Mapping[str, Sums], pairs: Iterable[tuple[str, str]], resamples: int, seed: int, tested: bool = True
+) -> Together:
+    """Metrics of models from their sums over the same clusters, and the first less the second of each of the pairs.
+
+    ``tested``: with p-values of as many swaps as there are resamples.
+    """
+    _check(resamples, tables)
+    drawn = dict(zip(tables, _drawn(list(tables.values()), resamples, seed), strict=True))
+    models = {
+        name: {m: _estimate(one, m, one.counting_R, one.values_R, drawn[name], 0.0) for m in METRICS}
+        for name, one in tables.items()
+    }
+    apart = {}
+    for b, a in pairs:
+        drawn_BR, values_R = drawn[b] - drawn[a], tables[b].values_R - tables[a].values_R
+        plain = {m: _difference(tables[a], tables[b], m, values_R, drawn_BR) for m in METRICS}
+        apart[b, a] = _tested(plain, p_values(tables[a], tables[b], resamples, seed)) if tested else plain
+    return Together(models, apart)
+
+
+def _tested(found: Mapping[str, Difference], p: Mapping[str, float]) -> dict[str, Difference]:
+    """The metrics of two models are one family."""
+    among = holm(p)
+    return {m: replace(d, p=p.get(m), p_holm=among.get(m)) for m, d in found.items()}
+
+
+def _drawn(tables: Sequence[Sums], resamples: int, seed: int) -> list[Array]:
+    """Each model's ratios in the same resamples, (B, R)."""
+    used_R = np.logical_or.reduce([table.items_R > 0 for table in tables])
+    held = [part[:, used_R] for table in tables for part in (table.numerators_CR, table.denominators_CR)]
+    [drawn_BK] = bootstrap.resampled([np.hstack(held)], resamples, seed)
+    found = []
+    for parts_BR in np.split(drawn_BK, len(tables), axis=1):
+        ratios_BR = np.full((resamples, len(used_R)), np.nan)
+        ratios_BR[:, used_R] = ratios(*np.split(parts_BR, 2, axis=1))
+        found.append(ratios_BR)
+    return found
+
+
+def _check(resamples: int, tables: Mapping[str, Sums]) -> None:
     if resamples < 1:
         raise ScoreError(f"at least one resample is needed, not {resamples}")
-    if not outcomes:
+    if not all(len(table.items_CR) for table in tables.values()):
         raise ScoreError("there are no outcomes to resample")
 
 
-def _check_pairs(first: Sequence[Outcome], second: Sequence[Outcome]) -> None:
+def check_pairs(first: Sequence[Outcome], second: Sequence[Outcome]) -> None:
+    """Raises ``PairingError`` where two models were not asked the same questions about the same clusters."""
     a, b = ({o.id: o.cluster for o in rows} for rows in (first, second))
     if len(a) < len(first) or len(b) < len(second):
         raise PairingError("an id occurs more than once")
@@ -147,18 +148,12 @@ def _check_pairs(first: Sequence[Outcome], second: Sequence[Outcome]) -> None:
         raise PairingError(f"{moved[0]} belongs to cluster {a[moved[0]]} in one and {b[moved[0]]} in the other")
 
 
-def _ratios(numerators_BR: Array, denominators_BR: Array) -> Array:
-    """All ratios (B, R) of summed numerators and denominators; NaN where one has nothing to count."""
-    nothing = np.full_like(numerators_BR, np.nan)
-    return np.divide(numerators_BR, denominators_BR, out=nothing, where=denominators_BR > 0)
-
-
 def _estimate(
     table: Sums, metric: str, counting_R: NDArray[np.int_], values_R: Array, drawn_BR: Array, lowest: float
 ) -> Estimate:
     """A metric from its ratios, none of which is below ``lowest`` or above 1."""
     reason, (n, clusters) = table.reason(metric), table.size(metric)
-    parts = _PARTS[metric]
+    parts = PARTS[metric]
     counting_K, values_K, drawn_BK = counting_R[parts], values_R[parts], drawn_BR[:, parts]
     value, fewest = float(values_K.mean()), int(counting_K.min())
     if np.isnan(value):
@@ -190,6 +185,8 @@ def _difference(a: Sums, b: Sums, metric: str, values_R: Array, drawn_BR: Array)
     counting_R = np.minimum(a.counting_R, b.counting_R)  # F1 counts a normal image only where a box is said
     found = _estimate(worse, metric, counting_R, values_R, drawn_BR, -1.0)
     apart_CR = np.maximum(np.abs(a.numerators_CR - b.numerators_CR), np.abs(a.denominators_CR - b.denominators_CR))
-    differing = int((apart_CR[:, _PARTS[metric]] > bootstrap.ROUNDING).any(1).sum())
+    differing = int((apart_CR[:, PARTS[metric]] > bootstrap.ROUNDING).any(1).sum())
     excludes = bootstrap.beyond_zero(found.low, found.high) and differing >= bootstrap.TELLING
-    return Difference(**vars(found), differing=differing, excludes_zero=excludes)
+    spread = np.nanstd(drawn_BR[:, PARTS[metric]].mean(1), ddof=1) if found.low is not None else 0.0
+    detectable = float(DETECTABLE * spread) if spread > bootstrap.ROUNDING else None
+    return Difference(**vars(found), differing=differing, excludes_zero=excludes, detectable=detectable)

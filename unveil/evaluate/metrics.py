@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
 from unveil.core import joined
-from unveil.core.grading import FAILURES, Case, Outcome, ScoreError
+from unveil.core.grading import FAILURES, Case, Outcome
 from unveil.core.joined import unique, vocabulary
 from unveil.core.records import Dialogue, Prediction, Record
 
@@ -36,9 +36,8 @@ def cases(
     images, asked = unique(records, "records"), unique(dialogues, "dialogues")
     answers = unique(predictions, "predictions")
     joined.asked(asked, answers)
-    if missing := asked.keys() - answers.keys():
-        lack = f"{len(missing)} of {len(asked)} dialogues have none ({joined.some(missing)})"
-        raise ScoreError(f"predictions are incomplete: {lack}; finish predicting")
+    joined.complete(asked.keys(), answers.keys())
+    joined.known(asked.values(), images)
     names = vocabulary(images.values())
     for dialogue in asked.values():
         prediction = answers[dialogue.id]

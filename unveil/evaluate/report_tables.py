@@ -100,6 +100,11 @@ def interval(cell: Mapping[str, Any], unit: str = "share") -> str:
     return f"{low.removesuffix(PER_CENT)} to {high}"
 
 
+def chance(p: float) -> str:
+    """A p-value: two digits, and those of small ones that count."""
+    return f"{p:.2f}" if p >= 0.1 else f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
 def compact(value: float) -> str:
     """Any number with few characters."""
     if not math.isfinite(value):
@@ -131,4 +136,6 @@ FILTERS = {
     "count": count,
     "compact": compact,
     "absent": absent,
+    "chance": chance,
+    "measure": lambda key: MEASURES[key],
 }

@@ -7,21 +7,22 @@ is made of (``sections``), such as the curves of boxes by confidence.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from unveil.core import provenance
+from unveil.core import joined, provenance
 from unveil.core.bootstrap import LEVEL, RESAMPLES
+from unveil.core.collection import no_circles
 from unveil.core.console import progress
 from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.grading import Outcome, ScoreError
 from unveil.core.joined import unique
-from unveil.core.jsonl import read_jsonl, to_json, write_jsonl
+from unveil.core.jsonl import fields_of, read_jsonl, write_jsonl
 from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Dialogue, Prediction, Record
 from unveil.core.registry import PluginOptions
@@ -30,7 +31,8 @@ from unveil.evaluate import sections
 from unveil.evaluate.baselines import baselines
 from unveil.evaluate.changes import doubts
 from unveil.evaluate.figures import Sure
-from unveil.evaluate.metrics import cases
+from unveil.evaluate.metrics import cases, counts
+from unveil.evaluate.power import power
 from unveil.evaluate.score_table import show_scores
 from unveil.evaluate.sections.section import Scoring
 
@@ -61,56 +63,63 @@ def score(
     if strangers := set(against) - set(predictions):
         raise ScoreError(f"nothing to compare with {', '.join(sorted(strangers))}: there are {', '.join(predictions)}")
     records = list(unique(read_jsonl(records_path, Record), str(records_path)).values())
-    answers = {name: list(read_jsonl(path, Prediction)) for name, path in predictions.items()}
     every = unique(read_jsonl(dialogues_path, Dialogue), str(dialogues_path))
-    dialogues, splits = _asked(every, answers, predictions)
     sure, kept = Sure(resamples, seed), sections.Collected()
-    found = {}
-    for name, rows in answers.items():
-        found[name] = _outcomes(records, dialogues, rows, predictions[name], kept.of(name))
+    found, asked = {}, {}
+    for name, path in predictions.items():  # one after the other, since the answers of all would fill the memory
+        rows = _answers(path, every)
+        asked[name] = _splits(every, rows)
+        found[name] = _outcomes(records, _of_splits(every, asked[name]), rows, path, kept.of(name))
+    splits = sorted(set().union(*asked.values()), key=str)
+    dialogues = _of_splits(every, splits)
+    for name, path in predictions.items():
+        _check_complete(path, dialogues, found[name])
     chosen_on = validation or {}
     for name, path in chosen_on.items():
         _look_at_validation(name, path, records, every, splits, found, kept)
     names = list(found)
-    earlier = {b: [a for a in names[:i] if not against or a in against] for i, b in enumerate(names)}
-    with progress("score", len(found) + sum(map(len, earlier.values())) + 1) as advance:
-
-        def done(value: dict[str, Any]) -> dict[str, Any]:
-            advance()
-            return value
-
-        figures = {
-            "models": {name: done(sure.model(rows)) for name, rows in found.items()},
-            "differences": {
-                b: {a: done(sure.differences(found[a], found[b])) for a in others}
-                for b, others in earlier.items()
-                if others
-            },
-            "baselines": done(baselines(records, dialogues, found, sure)),
-        }
+    pairs = [(b, a) for i, b in enumerate(names) for a in names[:i] if not against or a in against]
+    with progress("score", 3) as advance:
+        metrics, apart = sure.models(found, pairs)
+        advance()
+        constant = baselines(records, dialogues, found, sure)
+        advance()
+        parts = kept.summaries(Scoring(records, dialogues, pairs, resamples, seed))
+        advance()
     files = (records_path, dialogues_path, *predictions.values(), *chosen_on.values())
     result: dict[str, Any] = {
-        **figures,
-        "sections": kept.summaries(Scoring(records, dialogues, resamples, seed)),
+        "models": {name: {"metrics": metrics[name], "counts": counts(rows)} for name, rows in found.items()},
+        "differences": {b: {a: apart[b, a] for c, a in pairs if c == b} for b in dict.fromkeys(b for b, _ in pairs)},
+        "baselines": constant,
+        "sections": parts,
         "splits": splits,
         "bootstrap": _bootstrap(_of(dialogues, records), sure),
         "files": {str(p): sha256(p) for p in files},
     }
-    result["bootstrap"]["note"] = doubts(result)
+    result["bootstrap"] |= {"note": doubts(result), "power": power(result)}
     _write(Path(out), result, found)
     return result
 
 
-def _asked(
-    dialogues: Mapping[str, Dialogue],
-    answers: Mapping[str, Sequence[Prediction]],
-    files: Mapping[str, str | Path],
-) -> tuple[list[Dialogue], list[str | None]]:
-    """The dialogues of every split that any model has answers in, and these splits."""
-    for name, rows in answers.items():
-        unique(rows, str(files[name]))
-    splits = {dialogues[p.id].split for rows in answers.values() for p in rows if p.id in dialogues}
-    return [d for d in dialogues.values() if d.split in splits], sorted(splits, key=str)
+def _answers(path: str | Path, dialogues: Mapping[str, Dialogue]) -> Collection[Prediction]:
+    """A model's answers, each to one of the dialogues."""
+    rows = unique(read_jsonl(path, Prediction), str(path))
+    joined.asked(dialogues, rows, str(path))
+    return rows.values()
+
+
+def _splits(dialogues: Mapping[str, Dialogue], rows: Iterable[Prediction]) -> set[str | None]:
+    """The splits that answers are in."""
+    return {dialogues[p.id].split for p in rows}
+
+
+def _of_splits(dialogues: Mapping[str, Dialogue], splits: Collection[str | None]) -> list[Dialogue]:
+    return [d for d in dialogues.values() if d.split in splits]
+
+
+def _check_complete(path: str | Path, asked: Sequence[Dialogue], found: Sequence[Outcome]) -> None:
+    """Raises ``ScoreError`` where another model has answered a split that this one has not."""
+    joined.complete({d.id for d in asked}, {o.id for o in found}, str(path))
 
 
 def _look_at_validation(
@@ -127,18 +136,18 @@ def _look_at_validation(
         raise ScoreError(f"--validation {name}: no model of that name is scored; there are {', '.join(found)}")
     if "val" in splits:
         raise ScoreError(f"--validation {path}: the validation split is scored itself, so nothing may be chosen on it")
-    rows = list(read_jsonl(path, Prediction))
-    asked, of = _asked(dialogues, {name: rows}, {name: path})
+    rows = _answers(path, dialogues)
+    of = sorted(_splits(dialogues, rows), key=str)
     if of != ["val"]:
         told = ", ".join(str(split) for split in of) or "none"
         raise ScoreError(f"--validation {path}: answers of the validation split are needed, not of {told}")
-    _outcomes(records, asked, rows, path, kept.of(name, validation=True))
+    _outcomes(records, _of_splits(dialogues, of), rows, path, kept.of(name, validation=True))
 
 
 def _outcomes(
     records: Sequence[Record],
     dialogues: Sequence[Dialogue],
-    rows: Sequence[Prediction],
+    rows: Collection[Prediction],
     path: str | Path,
     keep: sections.Keep,
 ) -> list[Outcome]:
@@ -195,7 +204,7 @@ def cluster_kind(records: Iterable[Record]) -> str:
 
 def _write(out: Path, result: Mapping[str, Any], found: Mapping[str, Sequence[Outcome]]) -> None:
     """``outcomes.jsonl`` (all models, one outcome a line) and ``scores.json``, each all or nothing."""
-    rows = ({"model": name, **to_json(row)} for name, of in found.items() for row in of)
+    rows = ({"model": name, **fields_of(row)} for name, of in found.items() for row in of)
     write_jsonl(out / "outcomes.jsonl", rows)
     write_text(out / "scores.json", json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -257,7 +266,8 @@ def main(config: Config) -> Path:
             scores = read_json(file)
         else:
             read = config.records, config.dialogues, config.predictions, config.out, config.against
-            scores = score(*read, config.seed, config.resamples, config.validation)
+            with no_circles():
+                scores = score(*read, config.seed, config.resamples, config.validation)
             output.write()
     show_scores(scores)
     return file

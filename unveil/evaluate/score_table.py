@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from unveil.core import console
-from unveil.evaluate.changes import changes, headline
+from unveil.evaluate.changes import FAMILY, changes, headline
+from unveil.evaluate.report_tables import chance
 from unveil.evaluate.sections import SECTIONS
 
 #: What the table shows, and what of it only where it was asked.
@@ -32,7 +33,7 @@ def show_scores(scores: dict[str, Any]) -> None:
     for one in SECTIONS:
         if one.shown and one.name in scores.get("sections", {}):
             one.shown(scores["sections"][one.name])
-    for told in (headline(changes(scores)), scores["bootstrap"]["note"]):
+    for told in (headline(changes(scores)), scores["bootstrap"].get("power"), scores["bootstrap"]["note"]):
         if told:
             console.say(told)
 
@@ -43,9 +44,9 @@ def _show_few(scores: dict[str, Any], names: Sequence[str]) -> None:
     rows = []
     for metric, title in _shown(scores, names, SHOWN).items():
         cells = [_figure(scores["models"][name]["metrics"].get(metric)) for name in names]
-        apart = [_figure(difference.get(metric), signed=True)] if difference else []
+        apart = [_figure(difference.get(metric), signed=True), _chances(difference.get(metric))] if difference else []
         rows.append([title, _count(scores, names, metric), *cells, *apart])
-    columns = ["", "n", *names, *([f"{last} - {first}"] if difference else [])]
+    columns = ["", "n", *names, *([f"{last} - {first}", "p, Holm's p"] if difference else [])]
     console.table(f"{_splits(scores)}: value and 95 % interval", columns, rows)
 
 
@@ -56,8 +57,8 @@ def _show_many(scores: dict[str, Any], names: Sequence[str]) -> None:
     console.table(f"{_splits(scores)}: value and 95 % interval", titles, models)
     second = names[1]
     apart = {name: scores["differences"].get(name, {}).get(second) for name in names[2:]}
-    rows = [[n, *(_figure(d.get(m), signed=True) for m in main)] for n, d in apart.items() if d]
-    console.table(f"Paired differences from {second} and 95 % interval", titles, rows)
+    rows = [[n, *(f"{_figure(d.get(m), signed=True)}{_star(d.get(m))}" for m in main)] for n, d in apart.items() if d]
+    console.table(f"Paired differences from {second} and 95 % interval; *: p <= 0.05 by Holm", titles, rows)
 
 
 def _shown(scores: dict[str, Any], names: Sequence[str], metrics: Iterable[str]) -> dict[str, str]:
@@ -75,6 +76,17 @@ def _count(scores: dict[str, Any], names: Sequence[str], metric: str) -> str:
     """How many answers a metric is the mean of: the same ones for all models, since the truth alone decides it."""
     counted = sorted({scores["models"][name]["metrics"].get(metric, {}).get("n", 0) for name in names})
     return " to ".join(map(str, counted))
+
+
+def _chances(difference: dict[str, Any] | None) -> str:
+    """The p-value of a difference, and that among all metrics of the two models."""
+    if not difference or "p" not in difference:
+        return "-"
+    return f"{chance(difference['p'])}, {chance(difference['p_holm'])}"
+
+
+def _star(difference: dict[str, Any] | None) -> str:
+    return "*" if difference and difference.get("p_holm", 1.0) <= FAMILY else ""
 
 
 def _figure(estimate: dict[str, Any] | None, signed: bool = False) -> str:

@@ -23,7 +23,7 @@ from numpy import ndarray
 
 from unveil.core import plugins
 from unveil.core.answered import Answered
-from unveil.core.geometry import attended, match, mean_iou
+from unveil.core.geometry import attended, match, mean_giou, mean_iou
 from unveil.core.grading import EXACT, score
 from unveil.core.plugins import short, told
 from unveil.core.registry import Registry
@@ -51,6 +51,12 @@ def localisation(answered: Answered) -> float | None:
     """IoU, matched one to one and divided by the larger number of boxes; 1 where there is none and none was said."""
     true = answered.true_boxes
     return None if true is None else mean_iou(answered.case.parsed.boxes, true)
+
+
+def giou(answered: Answered) -> float | None:
+    """As ``localisation``, of (1 + GIoU) / 2: it also tells apart boxes that do not touch the true one."""
+    true = answered.true_boxes
+    return None if true is None else mean_giou(answered.case.parsed.boxes, true)
 
 
 def hits(threshold: float) -> Function:
@@ -198,6 +204,7 @@ _FUNCTIONS: dict[str, Function | Own] = {
     "category": category,
     "detection": detection,
     "form": form,
+    "giou": giou,
     "similarity": similarity,
 }
 

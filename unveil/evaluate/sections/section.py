@@ -19,6 +19,8 @@ class Scoring:
     records: Sequence[Record]
     dialogues: Sequence[Dialogue]
     """Those that were asked."""
+    pairs: Sequence[tuple[str, str]]
+    """The models that are compared: the first less the second."""
     resamples: int
     seed: int
 

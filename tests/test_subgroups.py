@@ -1,0 +1,106 @@
+"""Figures by group: who is in which, the worst and the best one and the gap between them, and models apart by group."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from tests.helpers.outcomes import dialogue, predicted, record
+from unveil.core.box_formats import mark
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Source
+from unveil.evaluate.power import power
+from unveil.evaluate.score import score
+from unveil.evaluate.score_table import show_scores
+
+SMALL, MEDIUM, LARGE = (0.0, 0.0, 9.0, 9.0), (20.0, 20.0, 30.0, 30.0), (40.0, 40.0, 80.0, 80.0)
+"""0.81 %, 1 % and 16 % of an image of 100 by 100."""
+SCANNED = {"CT": 25, "X-ray": 25, "MRI": 19}
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    """Closed questions about patients of one each. base is right on 20 of 25 CTs, 10 of 25 X-rays and none of 19 MRIs;
+    sft on all CTs, 10 X-rays and no MRI."""
+    folder, records, asked = tmp_path_factory.mktemp("groups"), [], []
+    said: dict[str, list] = {"base": [], "sft": []}
+    for modality, number in SCANNED.items():
+        for i in range(number):
+            name = f"{modality}{i}"
+            records.append(record(name=name, modality=modality, patient=name, split="test"))
+            asked.append(dialogue("closed", "yes", name=f"{name}/q", of=name))
+            for model, right in (("base", {"CT": 20, "X-ray": 10}), ("sft", {"CT": 25, "X-ray": 10})):
+                said[model].append(predicted(asked[-1], "yes" if i < right.get(modality, 0) else "no"))
+    write_jsonl(folder / "records.jsonl", records)
+    write_jsonl(folder / "dialogues.jsonl", asked)
+    files = {}
+    for model, rows in said.items():
+        files[model] = folder / f"{model}.jsonl"
+        write_jsonl(files[model], rows)
+    return score(folder / "records.jsonl", folder / "dialogues.jsonl", files, folder / "out", resamples=400)
+
+
+def test_the_worst_group_is_one_of_enough_patients(result):
+    """MRI has none right, of 19 patients: too few to be called the worst. X-ray 0.4 against CT 0.8: a gap of 0.4, with
+    a standard error of sqrt(0.24 / 25 + 0.16 / 25) = 0.126."""
+    section = result["sections"]["subgroups"]
+    one = section["worst"]["base"]["closed"]["modality"]
+    assert (one["worst"], one["best"], section["least"]) == ("X-ray", "CT", 20)
+    gap = one["gap"]
+    assert gap["value"] == pytest.approx(0.4)
+    assert gap["high"] - gap["low"] == pytest.approx(2 * 1.96 * 0.126, rel=0.2)
+    assert list(section["by"]) == ["modality"], "there is one source, one size, one label, one language"
+    assert section["by"]["modality"]["MRI"]["models"]["base"]["closed"]["value"] == 0
+
+
+def test_models_apart_by_group(result):
+    """sft is better on 5 of 25 CTs and on nothing else."""
+    by = result["sections"]["subgroups"]["by"]["modality"]
+    apart = {name: held["differences"]["sft"]["base"]["closed"] for name, held in by.items()}
+    assert {name: d["value"] for name, d in apart.items()} == pytest.approx({"CT": 0.2, "X-ray": 0, "MRI": 0})
+    assert apart["CT"]["differing"] == 5 and "p" not in apart["CT"], "one family is tested, not each group"
+
+
+def test_the_terminal_names_the_worst_group_the_p_values_and_the_power(result, capsys):
+    """5 of 69 patients differ: 2/2^5 for closed, exact and all questions alike, times 3 measures, with the readable
+    answers 4: Holm's p is 4 x 0.0625 = 0.25."""
+    apart = result["differences"]["sft"]["base"]["question_accuracy"]
+    assert (apart["p"], apart["p_holm"]) == (2 / 2**5, 0.25)
+    show_scores(result)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Worst groups of sft" in told and "X-ray (modality)" in told and "0.062, 0.25" in told
+    assert "With 69 patients, a true difference between sft and base of" in told and "points in All questions" in told
+
+
+def test_power_is_that_of_the_first_and_the_last_model(result):
+    """One model alone: half the width of its interval. 30 of 69 right: 1.96 sqrt(0.246 / 69) = 0.117."""
+    sentence = power(result)
+    assert result["bootstrap"]["power"] == sentence and sentence.endswith("(power 80 %, two-sided 5 %).")
+    alone = {**result, "models": {"base": result["models"]["base"]}, "differences": {}}
+    told = power(alone)
+    assert told.startswith("With 69 patients, figures of base are known to within ")
+    assert float(told.split("within ")[1].split()[0]) == pytest.approx(11.7, abs=1.5)
+    assert power({"models": {}, "differences": {}, "bootstrap": {}}) == ""
+
+
+def test_findings_by_size_and_images_by_source(tmp_path):
+    """A place is asked for: of the small mass at 0.81 % of the image, the medium cyst at 1 %, the large node at 16 %. A
+    closed question is about no size."""
+    places = {"mass": SMALL, "cyst": MEDIUM, "node": LARGE}
+    of = dataclasses.replace(record(*places.items(), name="a"), source=Source("one"))
+    other = dataclasses.replace(record(("mass", LARGE), name="b"), source=Source("two"))
+    asked = [dialogue("localisation", mark(box), label, f"a/{label}", "a") for label, box in places.items()]
+    asked += [dialogue("localisation", mark(LARGE), "mass", "b/mass", "b"), dialogue("closed", "yes", name="c", of="a")]
+    write_jsonl(tmp_path / "records.jsonl", [of, other])
+    write_jsonl(tmp_path / "dialogues.jsonl", asked)
+    write_jsonl(tmp_path / "m.jsonl", [predicted(d, "[0, 0, 9, 9]") for d in asked])
+    files = tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl"
+    by = score(*files, {"m": tmp_path / "m.jsonl"}, tmp_path / "out", resamples=20)["sections"]["subgroups"]["by"]
+    sizes = {name: held["models"]["m"]["localisation_iou"] for name, held in by["size"].items()}
+    assert {name: (one["n"], one["value"]) for name, one in sizes.items()} == {
+        "large": (2, pytest.approx(81 / 1600 / 2, abs=0.05)), "medium": (1, 0), "small": (1, 1)
+    }  # fmt: skip
+    assert {name: held["models"]["m"]["localisation_iou"]["n"] for name, held in by["source"].items()} == {
+        "one": 3, "two": 1
+    }  # fmt: skip

@@ -1,0 +1,172 @@
+"""Boxes with confidence: average precision, FROC, F1 by IoU, grounding, and how well confidences hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from unveil.core import console, phrases
+from unveil.core.confidence import ConfidenceError, confidences
+from unveil.core.geometry import Box
+from unveil.core.grading import Case, ScoreError
+from unveil.core.records import Prediction
+from unveil.evaluate.box_calibration import calibration
+from unveil.evaluate.box_figures import Boxes, figures
+from unveil.evaluate.detections import BoxAnswer
+from unveil.evaluate.figures import plain
+from unveil.evaluate.intervals import Estimate
+from unveil.evaluate.sections.section import Answers, Scoring, Section
+
+#: The kinds of questions that ask for places, and what each is called.
+KINDS = {"diagnosis": "Diagnosis", "localisation": "The place for a name", "grounding": "The place for a phrase"}
+PHRASE = "(phrase)"
+"""The one name of all boxes where a phrase is asked for."""
+#: What must be known of a data set before its figures are read.
+CAVEATS = {
+    "deeplesion": "DeepLesion marks only some of the lesions of an image, and its boxes reach 5 pixels beyond them.",
+    "ms-cxr": "In MS-CXR a phrase may have several boxes: mean IoU pairs them one to one, Acc@0.5 needs one of them.",
+    "vindr-cxr": "In VinDr-CXR readers differ on where boxes lie: no model can be asked for more than their agreement.",
+}
+
+
+def keep(case: Case, prediction: Prediction) -> BoxAnswer | None:
+    """An answer's boxes beside the true ones; raises ``ScoreError`` where its tokens are not its own."""
+    if case.dialogue.kind not in KINDS:
+        return None
+    true, names, asked = _truth(case)
+    try:
+        sure = confidences(prediction.answer, case.parsed, prediction.tokens)
+    except ConfidenceError as error:
+        raise ScoreError(f"{case.dialogue.id}: {error}; predict again") from error
+    return BoxAnswer(
+        case.dialogue.id,
+        case.dialogue.kind,
+        case.record.cluster,
+        float(case.record.width * case.record.height),
+        case.exhaustive,
+        case.readable,
+        case.parsed.malformed,
+        tuple(case.parsed.boxes),
+        tuple((name or "") if asked is None else asked for name, box in case.parsed.findings if box),
+        tuple(one.score if one else None for one in sure),
+        true,
+        names,
+        case.outcome.iou,
+    )
+
+
+def _truth(case: Case) -> tuple[tuple[Box, ...] | None, tuple[str, ...], str | None]:
+    """True boxes (None where one is not known), their names, and the name that is asked for where there is one."""
+    target = case.dialogue.target or ""
+    if case.dialogue.kind == "grounding":
+        places = phrases.boxes(phrases.of_phrase(case.record.findings, target))
+        return (tuple(places), (PHRASE,) * len(places), PHRASE) if places else (None, (), PHRASE)
+    asked = case.name(target) if case.dialogue.kind == "localisation" else None
+    named = [(case.name(f.label), f.box) for f in case.record.named]
+    found = [(name, box) for name, box in named if asked in (None, name)]
+    if not all(box for _, box in found):
+        return None, (), asked
+    return tuple(box for _, box in found if box), tuple(name for name, _ in found), asked
+
+
+def summarise(answers: Answers[BoxAnswer], scoring: Scoring) -> dict[str, Any] | None:
+    """The figures of each kind of question by model, differences, and what must be known of the data."""
+    kinds = {}
+    for kind, title in KINDS.items():
+        of = {model: [a for a in rows if a.kind == kind] for model, rows in answers.asked.items()}
+        held = {model: [a for a in rows if a.kind == kind] for model, rows in answers.validation.items()}
+        if any(of.values()):
+            kinds[kind] = {"title": title, **_kind(of, held, scoring)}
+    if not kinds:
+        return None
+    asked = {d.record for d in scoring.dialogues if d.kind in KINDS}
+    sources = {r.source.dataset for r in scoring.records if r.id in asked}
+    return {"kinds": kinds, "caveats": [told for name, told in CAVEATS.items() if name in sources]}
+
+
+def _kind(
+    answers: Mapping[str, Sequence[BoxAnswer]], validation: Mapping[str, Sequence[BoxAnswer]], scoring: Scoring
+) -> dict[str, Any]:
+    clusters = sorted({a.cluster for rows in answers.values() for a in rows})
+    models = {model: Boxes(rows, clusters) for model, rows in answers.items()}
+    known, apart = figures(models, scoring.resamples, scoring.seed)
+    first = next(iter(models.values()))
+    placed, proven = len(first.placed.answers), len(first.proven.answers)
+    found = {}
+    for model, of in models.items():
+        rows = _rows(known[model])
+        found[model] = {
+            **_said(of),
+            "figures": {name: value for name, value in rows.items() if ":" not in name},
+            "names": {name: rows[f"ap50:{name}"] for name in of.true_names if f"ap50:{name}" in rows},
+            "froc_at": [rows[f"froc:{i}"] for i in range(7) if f"froc:{i}" in rows],
+            "curves": None if of.reason else of.curves(),
+            "calibration": calibration(of, validation.get(model, ()), scoring.resamples, scoring.seed),
+        }
+    return {
+        "answers": len(first.answers),
+        "left_out": {"no place known": len(first.answers) - placed, "not exhaustive": placed - proven},
+        "empty": sum(not a.true for a in first.proven.answers),
+        "true": dict(sorted(Counter(name for a in first.placed.answers for name in a.true_names).items())),
+        "models": found,
+        "differences": {b: {a: _rows(of) for a, of in row.items()} for b, row in apart.items()},
+    }
+
+
+def _rows(found: Mapping[str, Estimate]) -> dict[str, Any]:
+    return {name: plain(value) for name, value in found.items()}
+
+
+def _said(of: Boxes) -> dict[str, Any]:
+    """What a model's answers hold, in numbers."""
+    true = set(of.true_names)
+    strange = Counter(
+        name or "(no name)" for a in of.proven.answers for name in a.names if name not in true and of.named
+    )
+    return {
+        "boxes": sum(len(a.boxes) for a in of.answers),
+        "malformed": sum(a.malformed for a in of.answers),
+        "unparsable": sum(not a.readable for a in of.answers),
+        "reason": of.reason,
+        "only_said": dict(sorted(strange.items())),
+    }
+
+
+#: Figures that the terminal shows, and what of them for each kind.
+SHOWN = {
+    "ap50": "mAP at IoU 0.5",
+    "ap": "mAP, IoU 0.5 to 0.95",
+    "froc": "FROC, mean sensitivity",
+    "f1_named_50": "F1 at IoU 0.5, names too",
+    "f1_50": "F1 at IoU 0.5",
+    "acc50": "Acc@0.5 of the surest box",
+    "pointing": "pointing game",
+}
+
+
+def shown(section: dict[str, Any]) -> None:
+    """A short table for each kind; without confidences the reason stands below."""
+    for of in section["kinds"].values():
+        models = of["models"]
+        told = {k for model in models.values() for k, v in model["figures"].items() if v["value"] is not None}
+        rows = [
+            [title, *(_cell(model["figures"].get(figure)) for model in models.values())]
+            for figure, title in SHOWN.items()
+            if figure in told
+        ]
+        if rows:
+            console.table(f"Boxes · {of['title']}: value and 95 % interval", ["", *models], rows)
+        for name, model in models.items():
+            if model["reason"]:
+                console.say(f"{name}: no AP and no FROC, since {model['reason']}")
+
+
+def _cell(value: dict[str, Any] | None) -> str:
+    if not value or value["value"] is None:
+        return "-"
+    limits = "" if value["low"] is None else f" [{value['low']:.2f}, {value['high']:.2f}]"
+    return f"{value['value']:.2f}{limits} (n {value['n']})"
+
+
+BOXES: Section[BoxAnswer] = Section("boxes", "Boxes", keep, summarise, "boxes.html.j2", shown)

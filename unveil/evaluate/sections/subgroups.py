@@ -1,0 +1,215 @@
+"""Figures by group: of images, of what is asked about, of questions; and the groups that a model serves worst.
+
+Groups are made by the truth alone, so that all models have the same answers in each. A way to group that gives one
+group only is left out. Shapes: N answers, B resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unveil.core import bootstrap, console
+from unveil.core.geometry import area
+from unveil.core.grading import Case, Outcome
+from unveil.core.records import Prediction
+from unveil.evaluate.figures import Figures, Sure
+from unveil.evaluate.report_tables import MEASURES, change, figure
+from unveil.evaluate.sections.section import Answers, Scoring, Section
+from unveil.evaluate.sums import Added, added
+
+#: Measures whose worst groups are named: each is one ratio, and more of it is better.
+MAIN = ("f1_50_named", "iou", "accuracy", "grounding_iou", "recognition", "question_accuracy", "closed", "choice")
+#: Sizes of findings, each with the share of its image's area from which on its box has it.
+SIZES = (("large", 0.1), ("medium", 0.01), ("small", 0.0))
+#: Kinds of questions that are about findings with a place.
+PLACED = ("detection", "localisation", "recognition", "diagnosis", "grounding")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer's outcome, the sizes of the findings that it is about, and the data set of its image."""
+
+    outcome: Outcome
+    sizes: tuple[str, ...]
+    source: str
+
+
+#: Ways to group, each with the groups of an answer.
+GROUPED: dict[str, Callable[[Kept], Iterable[str]]] = {
+    "modality": lambda kept: (kept.outcome.modality or "unknown",),
+    "label": lambda kept: kept.outcome.labels,
+    "size": lambda kept: kept.sizes,
+    "source": lambda kept: (kept.source,),
+    "language": lambda kept: (kept.outcome.language or "unknown",),
+}
+Groups = dict[str, dict[str, NDArray[np.bool_]]]
+
+
+def keep(case: Case, prediction: Prediction) -> Kept:
+    """What groups need of an answer."""
+    return Kept(case.outcome, _sizes(case), case.record.source.dataset)
+
+
+def _sizes(case: Case) -> tuple[str, ...]:
+    """The sizes of the findings that a question is about: those of its names, each size once."""
+    if case.dialogue.kind not in PLACED:
+        return ()
+    whole, names = case.record.width * case.record.height, case.outcome.labels
+    shares = [area(f.box) / whole for f in case.record.named if f.box and case.name(f.label) in names]
+    return tuple(sorted({next(size for size, least in SIZES if share >= least) for share in shares}))
+
+
+def summarise(answers: Answers[Kept], scoring: Scoring) -> dict[str, Any] | None:
+    """All metrics by group, of models and of their differences, and the worst group of each main measure.
+
+    Only groups of ``least`` clusters and more may be the worst or the best.
+    """
+    rows = next(iter(answers.asked.values()), ())
+    groups = _groups(rows)
+    if not groups:
+        return None
+    tables = {model: added([kept.outcome for kept in of]) for model, of in answers.asked.items()}
+    sure = Sure(scoring.resamples, scoring.seed)
+    by = {
+        way: {name: _figures(tables, chosen_N, scoring.pairs, sure) for name, chosen_N in of.items()}
+        for way, of in groups.items()
+    }
+    return {"least": bootstrap.MANY, "by": by, "worst": _worst(tables, groups, by, scoring)}
+
+
+def _groups(rows: Sequence[Kept]) -> Groups:
+    """Which answers are in which group, by the way of grouping; ways with several groups only."""
+    found: Groups = {}
+    for way, of in GROUPED.items():
+        members: dict[str, list[int]] = {}
+        for i, kept in enumerate(rows):
+            for name in of(kept):
+                members.setdefault(name, []).append(i)
+        if len(members) > 1:
+            found[way] = {name: np.isin(np.arange(len(rows)), at) for name, at in sorted(members.items())}
+    return found
+
+
+def _figures(
+    tables: Mapping[str, Added], chosen_N: NDArray[np.bool_], pairs: Sequence[tuple[str, str]], sure: Sure
+) -> dict[str, Figures]:
+    """A group's figures of each model, and of the differences by both names."""
+    sums = {model: table.sums(chosen_N) for model, table in tables.items()}
+    models, apart = sure.compared(sums, pairs, empty=False, tested=False)
+    differences: dict[str, Figures] = {b: {} for b, _ in pairs}
+    for (b, a), figures in apart.items():
+        differences[b][a] = figures
+    return {"models": models, "differences": differences}
+
+
+# ------------------------------------------------------------------------------------------------------ worst and best
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """A model's worst and best group by a measure and a way of grouping."""
+
+    model: str
+    metric: str
+    way: str
+    worst: str
+    best: str
+
+
+def _worst(tables: Mapping[str, Added], groups: Groups, by: Mapping[str, Any], scoring: Scoring) -> dict[str, Any]:
+    """By model, measure and way of grouping: the worst group, the best one, and the gap between them."""
+    found: dict[str, Any] = {model: {} for model in tables}
+    extremes = list(_extremes(list(tables), by))
+    for one, gap in zip(extremes, _gaps(tables, groups, extremes, scoring), strict=True):
+        of = found[one.model].setdefault(one.metric, {})
+        of[one.way] = {"worst": one.worst, "best": one.best, "gap": gap}
+    return found
+
+
+def _extremes(models: Sequence[str], by: Mapping[str, Any]) -> Iterator[Extremes]:
+    for way, groups in by.items():
+        for model in models:
+            for metric in MAIN:
+                values = {name: cell["value"] for name, cell in _able(groups, model, metric)}
+                if len(values) > 1:
+                    worst, best = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+                    yield Extremes(model, metric, way, worst, best)
+
+
+def _able(groups: Mapping[str, Any], model: str, metric: str) -> Iterator[tuple[str, Figures]]:
+    """The groups with enough clusters behind a measure."""
+    for name, held in groups.items():
+        cell = held["models"][model].get(metric)
+        if cell and cell.get("fewest", cell["clusters"]) >= bootstrap.MANY:
+            yield name, cell
+
+
+def _gaps(
+    tables: Mapping[str, Added], groups: Groups, extremes: Sequence[Extremes], scoring: Scoring
+) -> Iterator[dict[str, float | None]]:
+    """The best group less the worst, both drawn together, since patients may be in both."""
+    held: list[NDArray[np.float64]] = []
+    for one in extremes:
+        for name in (one.best, one.worst):
+            held += tables[one.model].of_ratio(one.metric, groups[one.way][name])
+    if not held:
+        return
+    columns_CK = np.stack(held, axis=1)
+    [drawn_BK] = bootstrap.resampled([columns_CK], scoring.resamples, scoring.seed)
+    for i in range(len(extremes)):
+        part = slice(4 * i, 4 * i + 4)
+        yield _gap(columns_CK[:, part].sum(0)[None], drawn_BK[:, part])
+
+
+def _gap(all_14: NDArray[np.float64], drawn_B4: NDArray[np.float64]) -> dict[str, float | None]:
+    """A difference of two ratios with its interval, from numerator and denominator of each."""
+    able_B4 = drawn_B4[(drawn_B4[:, [1, 3]] > 0).all(1)]
+    value = float(_apart(all_14)[0])
+    if not len(able_B4):
+        return {"value": value, "low": None, "high": None}
+    low, high = bootstrap.percentiles(_apart(able_B4))
+    return {"value": value, "low": low, "high": high}
+
+
+def _apart(sums_B4: NDArray[np.float64]) -> NDArray[np.float64]:
+    apart_B: NDArray[np.float64] = sums_B4[:, 0] / sums_B4[:, 1] - sums_B4[:, 2] / sums_B4[:, 3]
+    return apart_B
+
+
+# --------------------------------------------------------------------------------------------------------------- words
+
+
+def shown(section: dict[str, Any]) -> None:
+    """The worst group of the last model by each main measure, over all ways of grouping."""
+    worst = list(section["worst"].items())
+    model, measures = worst[-1] if worst else ("", {})
+    rows = [_row(section, model, metric, ways) for metric, ways in measures.items()]
+    if rows:
+        console.table(f"Worst groups of {model}", ["", "worst", "value", "n", "best", "gap and 95 % interval"], rows)
+
+
+def _row(section: Mapping[str, Any], model: str, metric: str, ways: Mapping[str, Any]) -> list[str]:
+    def cell(way: str, name: str) -> Figures:
+        found: Figures = section["by"][way][name]["models"][model][metric]
+        return found
+
+    way = min(ways, key=lambda way: cell(way, ways[way]["worst"])["value"])
+    one, unit = ways[way], MEASURES[metric].unit
+    lowest, gap = cell(way, one["worst"]), one["gap"]
+    limits = "" if gap["low"] is None else f" [{change(gap['low'], unit)}, {change(gap['high'], unit)}]"
+    return [
+        MEASURES[metric].name,
+        f"{one['worst']} ({way})",
+        figure(lowest["value"], unit),
+        str(lowest["n"]),
+        f"{one['best']} {figure(cell(way, one['best'])['value'], unit)}",
+        f"{change(gap['value'], unit)}{limits}",
+    ]
+
+
+SUBGROUPS: Section[Kept] = Section("subgroups", "By group", keep, summarise, "subgroups.html.j2", shown)
