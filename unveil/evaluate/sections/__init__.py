@@ -7,12 +7,12 @@ from typing import Any
 
 from unveil.core.grading import Case
 from unveil.core.records import Prediction
-from unveil.evaluate.sections import calibration
 from unveil.evaluate.sections.boxes import BOXES
+from unveil.evaluate.sections.calibration import CALIBRATION
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 from unveil.evaluate.sections.subgroups import SUBGROUPS
 
-SECTIONS: tuple[Section[Any], ...] = (BOXES, calibration.SECTION, SUBGROUPS)
+SECTIONS: tuple[Section[Any], ...] = (BOXES, CALIBRATION, SUBGROUPS)
 
 Keep = Callable[[Case, Prediction], None]
 

@@ -161,7 +161,7 @@ def _share(cell: Mapping[str, Any]) -> str:
     return f"{cell['value']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}]"
 
 
-SECTION = Section(
+CALIBRATION = Section(
     name="calibration",
     title="How sure, and how right",
     keep=keep,
