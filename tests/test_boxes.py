@@ -48,7 +48,7 @@ def boxes(name: str, said, true, exhaustive: bool = True, kind="diagnosis", clus
 
 
 def summary(validation=(), resamples: int = 50, **models):
-    found = BOXES.summarise(Answers(models, dict.fromkeys(models, validation)), Scoring([], [], resamples, 0))
+    found = BOXES.summarise(Answers(models, dict.fromkeys(models, validation)), Scoring([], [], (), resamples, 0))
     assert found
     return found["kinds"]
 
@@ -66,7 +66,7 @@ def test_an_answer_is_kept_with_its_confidence() -> None:
 
 def test_questions_that_ask_for_no_place_take_no_part() -> None:
     assert kept(record(("nodule", A)), dialogue("detection", "Yes."), "Yes.") is None
-    assert BOXES.summarise(Answers({"m": []}, {}), Scoring([], [], 10, 0)) is None
+    assert BOXES.summarise(Answers({"m": []}, {}), Scoring([], [], (), 10, 0)) is None
 
 
 def test_the_name_that_is_asked_for_is_that_of_all_boxes() -> None:
@@ -227,7 +227,7 @@ def test_copies_within_patients_leave_intervals_as_they_are() -> None:
 def test_kinds_stand_apart_and_the_caveats_of_the_data_are_told() -> None:
     rows = [boxes("1", [("a", 0.9, A)], [("a", A)]), boxes("2", [("a", 0.9, A)], [("a", B)], kind="localisation")]
     r, d = replace(record(), source=Source("deeplesion")), dialogue("localisation", target="a")
-    found = BOXES.summarise(Answers({"m": rows}, {}), Scoring([r], [d], 10, 0))
+    found = BOXES.summarise(Answers({"m": rows}, {}), Scoring([r], [d], (), 10, 0))
     assert found and list(found["kinds"]) == ["diagnosis", "localisation"]
     assert [told.split()[0] for told in found["caveats"]] == ["DeepLesion"]
     assert "f1_named_50" not in found["kinds"]["localisation"]["models"]["m"]["figures"]

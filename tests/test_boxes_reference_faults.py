@@ -22,7 +22,7 @@ def kept(answer: str, box=CORNER, **more):
 
 
 def figures(*answers) -> dict:
-    section = BOXES.summarise(Answers({"m": answers}, {}), Scoring([], [], 20, 0))
+    section = BOXES.summarise(Answers({"m": answers}, {}), Scoring([], [], (), 20, 0))
     assert section
     found: dict = next(iter(section["kinds"].values()))["models"]["m"]
     return found

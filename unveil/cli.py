@@ -135,11 +135,18 @@ COMMANDS: dict[str, Command] = {
         options="evaluate.options:AttentionOptions",
     ),
     "score": Command("evaluate.score", "score answers, with 95 % intervals and paired differences"),
+    "judge": Command("evaluate.judge", "let a language model judge open answers against the reference", GOES_ON),
     "export records": Command(
         "export.records", "records as COCO, YOLO, Label Studio tasks, or a folder to publish with a dataset card"
     ),
+    "export benchmark": Command(
+        "export.benchmark", "questions and images as a task of lmms-eval or Inspect, with the code that scores them"
+    ),
     "export boxes": Command(
         "export.boxes", "a model's boxes as DICOM reports or segmentations, or in millimetres of the patient"
+    ),
+    "convert predictions": Command(
+        "evaluate.exchange.convert", "predictions that others made as ours, and ours as those of others"
     ),
     "convert pairs": Command("curate.convert", "preference pairs to or from the form that TRL reads"),
     "study": Command(

@@ -51,3 +51,12 @@ def _make(path: Path) -> None:
 def pseudonym(key: bytes, name: str) -> str:
     """The same name under the same key gives the same 64 hexadecimal digits."""
     return hmac.new(key, name.encode(), hashlib.sha256).hexdigest()
+
+
+#: Digits by which an exported benchmark calls a question, of 64.
+QUESTION_DIGITS = 16
+
+
+def of_question(key: bytes, dialogue: str) -> str:
+    """The pseudonym of a dialogue in an exported benchmark, by which predictions come back to it."""
+    return pseudonym(key, f"dialogue:{dialogue}")[:QUESTION_DIGITS]

@@ -34,11 +34,11 @@ def closed(records: Iterable[Record]) -> str:
     return ", ".join(found)
 
 
-def refuse(records: Iterable[Record], restricted: bool) -> None:
+def refuse(records: Iterable[Record], restricted: bool, form: str = "the imagefolder form") -> None:
     """Raises ``AccessError`` where data that are not open would be made ready for publication unasked."""
     if not restricted and (found := closed(records)):
         raise AccessError(
-            f"the imagefolder form is for publication, and not all data are said to be open: {found}; "
+            f"{form} is for publication, and not all data are said to be open: {found}; "
             "if they are, read them again with `unveil ingest --access open`; --restricted writes them all the same, "
             "for those who may see them"
         )

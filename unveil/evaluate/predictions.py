@@ -1,0 +1,95 @@
+"""The files of predictions that are scored: read whatever their form, each answer to a question that was asked.
+
+One model's answers are read after the other's, since those of all would fill the memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from unveil.core import joined
+from unveil.core.console import say
+from unveil.core.grading import Outcome, ScoreError
+from unveil.core.joined import unique
+from unveil.core.records import Dialogue, Prediction, Record
+from unveil.evaluate import sections
+from unveil.evaluate.exchange import reading
+from unveil.evaluate.exchange.reading import Elsewhere
+from unveil.evaluate.metrics import cases
+
+
+@dataclass
+class PredictionFiles:
+    """Reads files of predictions, ours and others', and keeps what is to be told of those."""
+
+    records: Mapping[str, Record]
+    dialogues: Mapping[str, Dialogue]
+    folder: Path
+    """That of the records."""
+    how: Elsewhere
+    about: dict[str, Any] = field(default_factory=dict)
+    """How others' files were read, by file."""
+    common: Collection[str] | None = None
+    """The questions that every model has answered, where only these are asked."""
+
+    def read(self, name: str, path: str | Path) -> list[Prediction]:
+        """A model's answers, each to one of the dialogues; raises ``ScoreError`` where one is to none of them."""
+        found = reading.read(Path(path), name, self.dialogues, self.records, self.folder, self.how)
+        if found.about and str(path) not in self.about:
+            self.about[str(path)] = found.about
+            say(reading.words(Path(path), found.about))
+        joined.asked(self.dialogues, unique(found.predictions, str(path)), str(path))
+        return [p for p in found.predictions if self.common is None or p.id in self.common]
+
+    def only_common(self, files: Mapping[str, str | Path]) -> None:
+        """From now on only questions count that every one of the files has an answer to."""
+        answered = [{p.id for p in self.read(name, path)} for name, path in files.items()]
+        if not (common := set[str].intersection(*answered)):
+            raise ScoreError("--part: there is no question that every model has answered")
+        self.common = common
+
+    def splits(self, rows: Iterable[Prediction]) -> set[str | None]:
+        """The splits that answers are in."""
+        return {self.dialogues[p.id].split for p in rows}
+
+    def asked(self, splits: Collection[str | None]) -> list[Dialogue]:
+        """The dialogues of splits."""
+        of = (d for d in self.dialogues.values() if d.split in splits)
+        return [d for d in of if self.common is None or d.id in self.common]
+
+    def part(self, splits: Collection[str | None]) -> dict[str, int]:
+        """How many questions of the splits count, of how many; empty where all do."""
+        every = sum(d.split in splits for d in self.dialogues.values())
+        return {} if self.common is None else {"asked": len(self.common), "of": every}
+
+    def outcomes(
+        self, rows: Sequence[Prediction], asked: Sequence[Dialogue], path: str | Path, keep: sections.Keep
+    ) -> list[Outcome]:
+        """The outcomes of one model's answers, each of which is shown to the sections on the way."""
+        found = []
+        try:
+            for case, prediction in cases(self.records.values(), asked, rows):
+                keep(case, prediction)
+                found.append(case.outcome)
+        except ScoreError as error:
+            raise ScoreError(f"{path}: {error}") from error
+        return found
+
+    def look_at_validation(
+        self, name: str, path: str | Path, splits: Sequence[str | None], models: Collection[str], keep: sections.Keep
+    ) -> None:
+        """Shows a model's answers on the validation split to the sections."""
+        if name not in models:
+            raise ScoreError(f"--validation {name}: no model of that name is scored; there are {', '.join(models)}")
+        if "val" in splits:
+            raise ScoreError(
+                f"--validation {path}: the validation split is scored itself, so nothing may be chosen on it"
+            )
+        rows = self.read(name, path)
+        if (of := sorted(self.splits(rows), key=str)) != ["val"]:
+            told = ", ".join(str(split) for split in of) or "none"
+            raise ScoreError(f"--validation {path}: answers of the validation split are needed, not of {told}")
+        self.outcomes(rows, self.asked(of), path, keep)
