@@ -48,7 +48,8 @@ def boxes(name: str, said, true, exhaustive: bool = True, kind="diagnosis", clus
 
 
 def summary(validation=(), resamples: int = 50, **models):
-    found = BOXES.summarise(Answers(models, dict.fromkeys(models, validation)), Scoring([], [], (), resamples, 0))
+    pairs = [(b, a) for i, b in enumerate(models) for a in list(models)[:i]]
+    found = BOXES.summarise(Answers(models, dict.fromkeys(models, validation)), Scoring([], [], pairs, resamples, 0))
     assert found
     return found["kinds"]
 

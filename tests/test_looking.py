@@ -1,139 +1,118 @@
-"""Images are looked at beside the reading: in any number of processes with one result, and once, also after a kill."""
+"""The section "Does it look at the image?" of the page: tables, and one image in each way with the answers."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.helpers.annotated import draw, truncate
-from unveil.core import jsonl
-from unveil.core.records import Record, Source
-from unveil.ingest import looking, reading
-from unveil.ingest.runner import JOURNAL, Summary, ingest
+from tests.conftest import draw
+from tests.helpers.outcomes import NORMAL, A, B, diagnosis, dialogue, predicted, record
+from unveil.core.answers import write_diagnosis
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import RecordError
+from unveil.evaluate.report import write_report
+from unveil.evaluate.report_data import Inputs
+from unveil.evaluate.score import score
+from unveil.evaluate.sections.looking import CONDITIONS
 
-IMAGES = 40
-#: An ingest that writes down what it looks at, is slow at it, and keeps in its journal all that it knows.
-SLOW = """
-import sys, time
-from pathlib import Path
-from unveil.ingest import looking
-from unveil.ingest.runner import ingest
-
-real = looking.look
-def slow(path, decode):
-    with open(sys.argv[2] + ".looked", "a") as log:
-        log.write(Path(path).name + "\\n")
-    time.sleep(0.01)
-    return real(path, decode)
-
-looking.look, looking.PART, looking.EVERY = slow, 4, 0
-ingest(sys.argv[1], "csv", sys.argv[2])
-"""
+RECORDS = [
+    record(("mass", A), name="a", split="test", patient="1"),
+    record(("cyst", B), name="b", split="test", patient="2"),
+    record(name="n", split="test", patient="3"),
+]
+ASKED = [dialogue("diagnosis", write_diagnosis(r.findings), name=f"{r.id}/d", of=r.id) for r in RECORDS]
+OTHER = {"a": "b", "b": "n", "n": "a"}
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A table of images of which number 7 is damaged."""
-    for n in range(IMAGES):
-        draw(tmp_path / f"data/{n:02d}.png", seed=n)
-    truncate(tmp_path / "data/07.png")
-    rows = [f"{n:02d}.png,mass,1,1,{5 + n % 9},9" for n in range(IMAGES) for _ in range(2)]
-    (tmp_path / "data/rows.csv").write_text("\n".join(["image,label,x1,y1,x2,y2", *rows]))
-    return tmp_path / "data"
+def page(folder: Path, seed: int | None = 0) -> tuple[str, Any]:
+    """A report on a model that says everywhere that there is a mass <at A>, and the section that it was made from."""
+    for i, r in enumerate(RECORDS):
+        draw(folder / r.image, (100, 100), i)
+    write_jsonl(folder / "records.jsonl", RECORDS)
+    write_jsonl(folder / "dialogues.jsonl", ASKED)
+    write_jsonl(folder / "own.jsonl", [predicted(d, diagnosis(("mass", A))) for d in ASKED])
+    files = []
+    for shown in CONDITIONS:
+        lesions = shown in ("lesion-hidden", "elsewhere-hidden", "lesion-only")
+        rows = [
+            predicted(
+                d,
+                NORMAL if shown == "lesion-hidden" else diagnosis(("<b>", A)),
+                shown=shown,
+                shown_record=OTHER[d.record] if shown == "other-patient" else None,
+            )
+            for d in (ASKED[:2] if lesions else ASKED)
+        ]
+        write_jsonl(folder / f"{shown}.jsonl", rows)
+        if seed is not None:
+            about = {"command": "predict", "config": {"image_seed": seed}, "inputs": {}}
+            (folder / f"{shown}.jsonl.run.json").write_text(json.dumps(about))
+        files.append(folder / f"{shown}.jsonl")
+    given = folder / "records.jsonl", folder / "dialogues.jsonl"
+    own = {"sft": folder / "own.jsonl"}
+    scores = score(*given, own, folder, resamples=50, sensitivity={"sft": files})
+    return write_report(inputs(folder, folder / "dialogues.jsonl"), folder).read_text(), scores["sections"]["looking"]
 
 
-def read(data: Path, out: str, **more: Any) -> tuple[Summary, list[Record], list[dict[str, Any]]]:
-    summary = ingest(data, "csv", data.parent / out, **more)
-    rejected = [json.loads(line) for line in summary.rejected_file.read_text().splitlines()]
-    return summary, list(jsonl.read_jsonl(summary.records_file, Record)), rejected
+def inputs(folder: Path, dialogues: Path) -> Inputs:
+    return Inputs(
+        title="Report",
+        records=folder / "records.jsonl",
+        scores=folder / "scores.json",
+        outcomes=None,
+        predictions={"sft": folder / "own.jsonl"},
+        dialogues=dialogues,
+        training={},
+        rejected=None,
+        check=None,
+        runs=[],
+    )
 
 
-@pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The images that are looked at here, in turn."""
-    names: list[str] = []
-    real = looking.look
-    monkeypatch.setattr(looking, "look", lambda path, decode: (names.append(Path(path).name), real(path, decode))[1])
-    return names
+def of_section(html: str) -> str:
+    found = re.search(r'<section id="looking".*?</section>', html, re.DOTALL)
+    assert found
+    return found[0]
 
 
-def test_the_result_is_the_same_for_any_number_of_workers(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both rows of the damaged image are lost, and told with it."""
-    alone = read(data, "alone", workers=1)
-    monkeypatch.setattr(looking, "POOL_FROM", 1)
-    monkeypatch.setattr(looking, "PART", 3)
-    several = read(data, "several", workers=2)
-    assert several[1:] == alone[1:] and len(alone[1]) == IMAGES - 1
-    [lost] = alone[2]
-    assert (lost["file"], lost["rows"]) == ("07.png", 2) and "decoding failed" in lost["reason"]
-    assert all(len(record.source.sha256 or "") == 64 for record in alone[1])
-    assert not (data.parent / "alone" / JOURNAL).exists()
+def test_the_same_image_stands_there_in_each_way_with_the_answers(tmp_path: Path) -> None:
+    """Of both images with a lesion, the own one and seven others, all unlike; what a model says is escaped."""
+    html, section = page(tmp_path)
+    shown = of_section(html)
+    assert {one["id"] for one in section["examples"]} == {"a/d", "b/d"}
+    assert [list(one["ways"]) for one in section["examples"]] == [["own", *CONDITIONS]] * 2
+    urls = re.findall(r'<img src="(data:image/webp[^"]*)"', shown)
+    assert len(urls) == 16 and len(set(urls)) == 14, "both blanks are alike, and a's other patient is b"
+    assert shown.count("drawn at random") == 2 and "Detection: normal." in shown
+    assert "&lt;b&gt;" in shown and "Recognition: <b>" not in shown
+    assert shown.count("✓ as of the own image") == 1, "a mass at A is right of a"
 
 
-def test_what_was_looked_at_before_a_kill_is_not_looked_at_again(data: Path, seen: list[str]) -> None:
-    """Killed after 20 of 40 images, at least 16 of which, four parts, are known; one of them has changed since."""
-    out = data.parent / "out"
-    process = subprocess.Popen([sys.executable, "-c", SLOW, data, out], stderr=subprocess.DEVNULL)
-    log, limit = Path(f"{out}.looked"), time.monotonic() + 60
-    while not log.is_file() or len(log.read_text().splitlines()) < 20:
-        assert process.poll() is None and time.monotonic() < limit
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert (out / JOURNAL).is_file() and not (out / "records.jsonl").exists()
-    draw(data / "00.png", seed=99)
-    os.utime(data / "00.png", (1, 1))
-    again = read(data, "out")
-    known = {f"{n:02d}.png" for n in range(IMAGES)} - set(seen)
-    assert len(known) >= 14 and known <= set(log.read_text().split()) and {"00.png", "07.png"} <= set(seen)
-    assert again[1:] == read(data, "undisturbed")[1:]
-    assert not (out / JOURNAL).exists() and not (out / "records.jsonl.read").exists()
+def test_what_cannot_be_drawn_again_is_said_so(tmp_path: Path) -> None:
+    """Without run.json the seed is not known: of noise, patches and places elsewhere there is no picture."""
+    shown = of_section(page(tmp_path, seed=None)[0])
+    assert shown.count("<img src=") == 10 and shown.count("The seed of what was shown is not known") >= 6
 
 
-def test_a_run_that_was_refused_leaves_what_it_knows(data: Path, seen: list[str]) -> None:
-    """One row in fifty may be rejected, and one in forty is. Only what was decoded counts as decoded."""
-    with pytest.raises(reading.IngestError, match="--allow-rejected"):
-        read(data, "out", options=reading.Options(allow_rejected=0.02))
-    assert len(seen) == IMAGES
-    seen.clear()
-    read(data, "out")
-    assert seen == ["07.png"]
-    with pytest.raises(reading.IngestError, match="--readers"):
-        read(data, "out", options=reading.Options(decode=False, readers="wbf"))
-    seen.clear()
-    read(data, "out", options=reading.Options(decode=False))
-    assert len(seen) == IMAGES
-    (data.parent / "out" / JOURNAL).write_bytes(b"no database")
-    read(data, "out")
+def test_a_lesion_that_is_hidden_is_shown_as_worth_what_it_costs(tmp_path: Path) -> None:
+    """Right names: 1/2 with the own images (a's mass), with the lesion hidden none, and with another place hidden
+    none either, since there the model says "<b>": it is worth nothing beyond that."""
+    html, section = page(tmp_path)
+    drop = section["models"]["sft"]["lesion-hidden"]["metrics"]["accuracy"]["drop"]
+    assert (drop["value"], drop["n"]) == (0.5, 2)
+    assert section["lesion"]["sft"]["more_than_elsewhere"]["accuracy"]["value"] == 0
+    assert "What the lesion is worth" in of_section(html) and "+0.50" in of_section(html)
+    assert '<a href="#looking">' in html
 
 
-def test_an_image_that_comes_again_is_not_looked_at_again(tmp_path: Path, seen: list[str]) -> None:
-    """As one that two files annotate does, long after the first time."""
-    image = draw(tmp_path / "a.png")
-    record = Record("a", str(image), 40, 20, source=Source("set", sha256=""))
-    journal = looking.Journal(tmp_path / "journal", decode=True)
-    parts = looking.PART * [record]
-    looks = [look for _, look in looking.looked([*parts, *parts], 1, True, 1, journal)]
-    journal.close(remove=True)
-    assert seen == ["a.png"] and len(looks) == 2 * looking.PART and len({look.sha256 for look in looks}) == 1
-
-
-def test_what_a_reader_raises_comes_after_what_it_gave(tmp_path: Path) -> None:
-    def items() -> Any:
-        yield reading.Rejected("a", None, "bad")
-        raise reading.IngestError("stop")
-
-    journal = looking.Journal(tmp_path / "journal", decode=False)
-    found = looking.looked(items(), 1, False, 1, journal)
-    assert next(found).file == "a"
-    with pytest.raises(reading.IngestError, match="stop"):
-        next(found)
-    journal.close(remove=True)
+def test_a_page_on_other_dialogues_is_refused(tmp_path: Path) -> None:
+    page(tmp_path)
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    scores["sections"]["looking"]["examples"][0]["id"] = "z"
+    (tmp_path / "scores.json").write_text(json.dumps(scores))
+    with pytest.raises(RecordError, match="z: no such dialogue or record; give the files that were scored"):
+        write_report(inputs(tmp_path, tmp_path / "dialogues.jsonl"), tmp_path)

@@ -10,7 +10,7 @@ import pytest
 
 from unveil.core import provenance
 from unveil.core.records import RecordError
-from unveil.pipelines import study, study_tables
+from unveil.pipelines import study, study_looking, study_tables
 from unveil.pipelines.study import METRICS, PLANS
 
 PLAN = PLANS["preferences"]
@@ -233,3 +233,72 @@ def test_what_would_learn_of_all_records_is_not_compared_where_some_are_withheld
     assert variants_of(run.Config(withhold=("cyst",))) == variants_of(run.Config(train_share=0.5)) == ("aar",)
     with pytest.raises(RecordError, match="dpo would learn of all records"):
         variants_of(run.Config(withhold=("cyst",), compare=("aar", "dpo")))
+
+
+# ------------------------------------------------------------------------------------------------------------- looking
+
+LOOKING = PLANS["looking"]
+
+
+def section(**models: float) -> dict[str, Any]:
+    """What score tells of models, by how much each loses; the lesion alone is worth nothing of accuracy."""
+
+    def of(value: float) -> dict[str, Any]:
+        shares = {share: {"value": value} for share in ("changed", "due_changed", "due_right", "undue_changed")}
+        return {"metrics": {"iou": {"drop": {"value": value}}}, **shares}
+
+    return {
+        "models": {m: {shown: of(v) for shown in study_looking.CONDITIONS} for m, v in models.items()},
+        "lesion": {m: {"more_than_elsewhere": {"iou": {"value": v}}, "gain_of_lesion": {}} for m, v in models.items()},
+    }
+
+
+def test_what_looking_costs_is_compared_within_each_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over two seeds rewards lose 0.3 and 0.5 with the lesion hidden, without the vision reward 0.2 and 0.4: 0.1 more
+    in each, which all seeds say alike. A measure that nobody has is not told. The base model is not asked."""
+    document = tmp_path / "results.md"
+    document.write_text("{}{}".format(*LOOKING.marks))
+    lost = {"seed-1": 0.3, "seed-2": 0.5}
+    models = {"base": 0.1, "sft": 0.5, "aar": 0.5, "aar-without-vrr": 0.5}
+
+    def run(config: study.Config, plan: study.Plan, out: Path, seed: int, _: None) -> Path:
+        return scores(out / f"seed-{seed}", **models)
+
+    def looked(folder: Path, names: list[str], restart: bool) -> Any:
+        assert names == ["sft", "aar", "aar-without-vrr"] and not restart
+        worth = lost[folder.name]
+        told = section(**{"sft": worth, "aar": worth, "aar-without-vrr": worth - 0.1})
+        return study_looking.values(told, names)
+
+    monkeypatch.setattr(study, "_run", run)
+    monkeypatch.setattr(study_looking, "looked", looked)
+    config = study.Config(name="looking", seeds=(1, 2), out=tmp_path, document=document)
+    about = json.loads(study.main(config).read_text())["looking"]
+    assert about["values"]["aar"]["hidden_iou"]["value"] == pytest.approx(0.4)
+    assert "only_iou" not in about["values"]["aar"]
+    (claim,) = [c for c in about["claims"] if c["than"] == "aar-without-vrr"]
+    assert claim["differences"]["hidden_iou"]["value"] == pytest.approx(0.1)
+    assert "| mean IoU: lost with the lesion hidden | 0.400 [" in document.read_text()
+    assert "aar − aar-without-vrr" in document.read_text()
+
+
+def test_each_model_is_asked_once_in_each_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the run's own settings, into a folder beside it; the files go to score by model."""
+    asked, given = [], []
+    monkeypatch.setattr(study_looking.provenance, "stage", lambda command, config, *_: asked.append(config))
+
+    def score(config: Any) -> Path:
+        given.append(config)
+        return provenance.write_json(tmp_path / "s.json", {"sections": {"looking": section(sft=0.1, dpo=0.2)}})
+
+    monkeypatch.setattr(study_looking.score, "main", score)
+    found = study_looking.looked(tmp_path / "seed-1", ["sft", "dpo"])
+    assert found["dpo"]["hidden_iou"] == 0.2
+    assert [(c.name, c.image) for c in asked] == [(m, s) for m in ("sft", "dpo") for s in study_looking.CONDITIONS]
+    assert {c.out.parents[1] for c in asked} == {tmp_path / "seed-1-looking"} == {given[0].out}
+    assert given[0].sensitivity["dpo"] == tuple(c.out for c in asked if c.name == "dpo")
+    assert given[0].predictions["sft"] == tmp_path / "seed-1" / "sft" / "predictions.jsonl"
+
+
+def test_claims_of_looking_are_about_what_the_study_trains() -> None:
+    assert {name for better, than, _ in study_looking.LOOKING for name in (better, than)} == {"sft", *LOOKING.variants}

@@ -48,6 +48,13 @@ def complete(asked: Collection[str], answered: Collection[str], where: str = "")
         raise ScoreError(f"{where}{': ' if where else ''}predictions are incomplete: {lack}; finish predicting")
 
 
+def only_own(rows: Iterable[Prediction], path: object) -> None:
+    """Raises ``ScoreError`` where answers to other images than the questions' own would pass for a model's."""
+    if strange := Counter(row.shown for row in rows if row.shown != "own"):
+        told = ", ".join(f"{n} {shown}" for shown, n in strange.items())
+        raise ScoreError(f"{path}: answers to images that were taken away ({told}): they go to --sensitivity")
+
+
 def vocabulary(records: Iterable[Record]) -> list[str]:
     """The names of all findings of a data set, sorted."""
     return sorted({f.label for r in records for f in r.findings})

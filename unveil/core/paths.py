@@ -71,9 +71,10 @@ def _paths(value: Any) -> Iterator[Path]:
     if isinstance(value, Path):
         yield value
     elif isinstance(value, Mapping):
-        yield from value.values()
+        yield from _paths(tuple(value.values()))
     elif isinstance(value, tuple):
-        yield from value
+        for one in value:
+            yield from _paths(one)
 
 
 def _takes(option: Option, place: Place) -> str:

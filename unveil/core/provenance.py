@@ -77,6 +77,22 @@ def plain(config: Any) -> dict[str, Any]:
     return values
 
 
+def defaults(config: Any) -> dict[str, Any]:
+    """The defaults of a configuration's settings as JSON values, of those that have one."""
+    found = {}
+    for field in dataclasses.fields(config):
+        if field.default_factory is not dataclasses.MISSING:
+            found[field.name] = field.default_factory()
+        elif field.default is not dataclasses.MISSING:
+            found[field.name] = field.default
+    values: dict[str, Any] = json.loads(json.dumps(found, default=_plain))
+    return values
+
+
+def _plain(value: Any) -> Any:
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else str(value)
+
+
 def lasting(config: Mapping[str, Any], passing: Collection[str] = ()) -> dict[str, Any]:
     """What of a configuration (as JSON values) makes it another run if it changes; ``passing`` does not either."""
     out = {name: value for name, value in config.items() if name not in PASSING and name not in passing}
@@ -309,6 +325,7 @@ def _differences(before: Mapping[str, Any], now: Output, derived: bool = False) 
     read, given = before["inputs"], now.inputs
     passing = getattr(now.config, "passing", ())
     old, new = (flat(lasting(config, passing)) for config in (before["config"], plain(now.config)))
+    old = flat(lasting(defaults(now.config), passing)) | old  # what an older version could not be told
     found = []
     for name in dict.fromkeys([*new, *old]):
         a, b = old.get(name), new.get(name)

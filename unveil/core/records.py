@@ -38,7 +38,9 @@ KINDS: tuple[Kind, ...] = (
 
 
 #: What a model is shown in place of an image, to tell whether it looks at it.
-Shown = Literal["own", "blank", "noise", "shuffled", "other-patient", "lesion-hidden", "lesion-only"]
+Shown = Literal[
+    "own", "blank", "noise", "shuffled", "other-patient", "lesion-hidden", "elsewhere-hidden", "lesion-only"
+]
 
 
 class RecordError(ValueError):
@@ -279,6 +281,8 @@ class Prediction:
     as they begin (``alternatives``); empty where they are not known."""
     shown: Shown = "own"
     """Which image the model was shown: the question's own, or what stood in its place."""
+    shown_record: str | None = None
+    """The id of the record whose image stood in its place, where it was another patient's."""
 
 
 @dataclass(frozen=True)

@@ -265,9 +265,9 @@ class Boxes:
 
 
 def figures(
-    models: Mapping[str, Boxes], resamples: int, seed: int
+    models: Mapping[str, Boxes], pairs: Iterable[tuple[str, str]], resamples: int, seed: int
 ) -> tuple[dict[str, dict[str, Estimate]], dict[str, dict[str, dict[str, Difference]]]]:
-    """Each model's figures, and the differences of later models from earlier ones in ``COMPARED``."""
+    """Each model's figures, and of each of the pairs the first model's less the second's in ``COMPARED``."""
     clusters = len(next(iter(models.values())).clusters)
     once_1C = np.ones((1, clusters))
     whole = {
@@ -286,9 +286,9 @@ def figures(
         m: {k: estimate(v, drawn[m][k], models[m].size(k), lowest=-1.0 if k == "giou" else 0.0) for k, v in of.items()}
         for m, of in whole.items()
     }
-    names, apart = list(models), dict[str, dict[str, dict[str, Difference]]]()
-    for i, b in enumerate(names):
-        for a in names[:i]:
+    apart = dict[str, dict[str, dict[str, Difference]]]()
+    for b, a in pairs:
+        if b in models and a in models:
             both = [k for k in COMPARED if k in whole[a] and k in whole[b]]
             apart.setdefault(b, {})[a] = {
                 k: _difference(models[a], models[b], k, whole[b][k] - whole[a][k], drawn[b][k] - drawn[a][k])

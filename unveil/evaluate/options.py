@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from unveil.core.number_types import Count
 from unveil.core.path_types import InputFile, OutputFile
-from unveil.core.records import KINDS, Kind, Split
+from unveil.core.records import KINDS, Kind, Shown, Split
 from unveil.experts.options import ServerOptions
 from unveil.vlm.choice import ModelChoice, Precision
 
@@ -39,6 +39,12 @@ class PredictOptions(ModelChoice, ServerOptions):
     or of yes and no. The file becomes half as large again or more, and calibration can be told from it."""
     precision: Precision = "auto"
     """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
+    image: Shown = "own"
+    """What the model is shown: the question's own image, or, to tell whether it looks (`score --sensitivity`), in its
+    place blank grey, noise, its patches shuffled, another patient's image, the image with its lesion hidden, with an
+    equal area elsewhere hidden, or with the lesion only."""
+    image_seed: int = 0
+    """image: seed of noise, patches, other patients and places elsewhere."""
     engine: Literal["own", "vllm", "openai", "transformers"] = "own"
     """Who writes the answers: this process, or a server that runs the same model and speaks OpenAI's chat completions:
     vLLM, another one, or `transformers serve`. --model then names the model whose processor and template are used."""
@@ -47,7 +53,8 @@ class PredictOptions(ModelChoice, ServerOptions):
     server_model: str | None = None
     """How the server calls the model."""
     records: InputFile | None = None
-    """Records of the images, needed where the server is another machine: what leaves is searched for whose they are."""
+    """Records of the images, needed where the server is another machine, since what leaves is searched for whose they
+    are, and for --image of other patients and lesions."""
     restart: bool = False
     """Write over the answers of another run, finished or not."""
 

@@ -12,8 +12,9 @@ from typing import Any
 from unveil.core import digests, provenance
 from unveil.core.box_formats import View
 from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Dialogue, Prediction, RecordError, image_path, select
+from unveil.core.records import Dialogue, Prediction, RecordError, select
 from unveil.evaluate import unfinished
+from unveil.evaluate.images import images
 from unveil.evaluate.options import PredictOptions
 from unveil.vlm import models
 from unveil.vlm.chat import Chat
@@ -30,6 +31,8 @@ Config = PredictOptions
 def main(config: Config) -> Path:
     """Writes ``config.out``; a run that was stopped is gone on with, if it had the same model and questions."""
     inputs = [config.dialogues, *digests.of_model(config.model)]
+    if config.records and config.image != "own":
+        inputs.append(config.records)
     with provenance.output(config.out, "predict", config, inputs) as output:
         if output:
             output.write(**_answer(config))
@@ -38,23 +41,24 @@ def main(config: Config) -> Path:
 
 def _answer(config: Config) -> dict[str, Any]:
     """Writes all answers; returns who gave them, and how they were decoded."""
+    seen = images(config)
     dialogues = questions(config)
     writer = _own(config) if config.engine == "own" else _served(config)
     if config.dry_run:
         batch = next(batches(dialogues, _images(dialogues, config)))
-        writer.answer(batch, encoded(writer.chat, batch, config))  # ends the command
+        writer.answer(batch, seen.encoded(writer.chat, batch))  # ends the command
     unfinished.complete(
         config.out,
         Prediction,
-        _identity(config, writer),
+        _identity(config, writer) | seen.identity,
         config.restart,
         "predict",
         dialogues,
         lambda rest: batches(rest, _images(rest, config)),
-        lambda batch: encoded(writer.chat, batch, config),
-        lambda batch, rows: answer_batch(writer, batch, rows, config),
+        lambda batch: seen.encoded(writer.chat, batch),
+        lambda batch, rows: [seen.said(one) for one in answer_batch(writer, batch, rows, config)],
     )
-    return {"model": writer.name, "decoding": writer.decoding}
+    return {"model": writer.name, "decoding": writer.decoding, **seen.about(dialogues)}
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Writer:
 
 
 def _own(config: Config) -> Writer:
-    others = ("dry_run", "allow_remote", "server", "server_model", "records")
+    others = ["dry_run", "allow_remote", "server", "server_model", *(["records"] if config.image == "own" else [])]
     if given := [f"--{name.replace('_', '-')}" for name in others if getattr(config, name)]:
         raise RecordError(f"only another --engine than this process takes {', '.join(given)}: leave it out")
     loaded = models.load(config.model, **config.how, device=device(), dtype=models.DTYPES.get(config.precision))
@@ -92,6 +96,8 @@ def _served(config: Config) -> Writer:
     from unveil.experts.remote_answers import RemoteAnswers
     from unveil.experts.requests import ExpertError
 
+    if config.image != "own":
+        raise RecordError(f"--image {config.image}: only this process shows it; leave --engine {config.engine} out")
     if not (config.server and config.server_model and config.engine != "own"):
         raise RecordError(f"--engine {config.engine}: name --server, and how it calls the model by --server-model")
     chat = models.chat_of(config.model, **config.how)
@@ -133,9 +139,9 @@ def _loses_boxes(chat: Chat) -> bool:
 
 
 def questions(config: Config) -> list[Dialogue]:
-    """The dialogues whose questions are asked."""
-    chosen = (d for d in select(read_jsonl(config.dialogues, Dialogue), config.split) if d.kind in config.kinds)
-    rows = list(chosen)[: config.limit]
+    """The dialogues whose questions are asked: those on images that can be shown as they are to be."""
+    chosen = [d for d in select(read_jsonl(config.dialogues, Dialogue), config.split) if d.kind in config.kinds]
+    rows = images(config).shown(chosen)[: config.limit]
     if not rows:
         raise RecordError(
             f"{config.dialogues}: no question of the kinds {', '.join(config.kinds)} in split {config.split}"
@@ -154,11 +160,6 @@ def _images(asked: Sequence[Dialogue], config: Config) -> int:
         return max(1, config.concurrency)
     share: int = math.ceil(len({d.image for d in asked}) / processes().num_processes)
     return min(config.batch_size, max(1, share))
-
-
-def encoded(chat: Chat, batch: Sequence[Dialogue], config: Config) -> list[EncodedExample]:
-    """A batch of questions as the model takes them, without their answers."""
-    return [chat.encode(d, image_path(d, config.dialogues), with_answer=False) for d in batch]
 
 
 def answer_batch(

@@ -14,11 +14,12 @@ from unveil.core import joined
 from unveil.core.console import say
 from unveil.core.grading import Outcome, ScoreError
 from unveil.core.joined import unique
-from unveil.core.records import Dialogue, Prediction, Record
+from unveil.core.records import Dialogue, Prediction, Record, Shown
 from unveil.evaluate import sections
 from unveil.evaluate.exchange import reading
 from unveil.evaluate.exchange.reading import Elsewhere
 from unveil.evaluate.metrics import cases
+from unveil.evaluate.sensitivity import Looked, examples, looked
 
 
 @dataclass
@@ -41,6 +42,7 @@ class PredictionFiles:
         if found.about and str(path) not in self.about:
             self.about[str(path)] = found.about
             say(reading.words(Path(path), found.about))
+        joined.only_own(found.predictions, path)
         joined.asked(self.dialogues, unique(found.predictions, str(path)), str(path))
         return [p for p in found.predictions if self.common is None or p.id in self.common]
 
@@ -93,3 +95,21 @@ class PredictionFiles:
             told = ", ".join(str(split) for split in of) or "none"
             raise ScoreError(f"--validation {path}: answers of the validation split are needed, not of {told}")
         self.outcomes(rows, self.asked(of), path, keep)
+
+    def without_images(
+        self,
+        files: Mapping[str, Sequence[Path]],
+        own: Mapping[str, str | Path],
+        asked: Sequence[Dialogue],
+        seed: int,
+    ) -> dict[str, dict[Shown, Looked]]:
+        """What models answer with their images taken away, beside what they answer with them."""
+        if strangers := files.keys() - own.keys():
+            told = f"own predictions of that name are needed; there are {', '.join(own)}"
+            raise ScoreError(f"--sensitivity {', '.join(sorted(strangers))}: {told}")
+        kept = examples(self.records, asked, seed)
+        return {
+            name: looked(name, files[name], self.read(name, path), self.records, asked, kept)
+            for name, path in own.items()
+            if name in files
+        }

@@ -31,6 +31,7 @@ from unveil.evaluate.changes import headline
 from unveil.evaluate.report_data import Inputs, Table, data_section, json_of, rows_of
 from unveil.evaluate.report_tables import HEADLINES, MEANINGS
 from unveil.evaluate.sections import SECTIONS
+from unveil.evaluate.sections.section import Section
 
 EACH = 4  # pictures in each group of examples
 TINY_BOX_FORMAT = "bins-64"  # the box format that only the tiny model of this project has
@@ -75,13 +76,13 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "seed": seed,
         "scores": scores,
         "changes": changes,
-        "honesty": _honesty(answered) | {"benchmarks": _learnt_tests(inputs.runs)},
+        "honesty": _honesty(answered) | {"benchmarks": _learnt_tests(inputs.runs), "blind": _blind(inputs.runs)},
         "summary": _summary(changes, answered),
         "lead": lead,
         "shown": shown,
         "failures": _failures(answered.outcomes),
         "attention": attention,
-        "sections": [(one, scores["sections"][one.name]) for one in SECTIONS if one.name in scores.get("sections", {})],
+        "sections": _sections(inputs, scores, answered),
         "data": data,
         "training": {name: _curves(file) for name, file in inputs.training.items()},
         "idle": {name: found for name, file in inputs.training.items() if (found := _idle(file))},
@@ -91,6 +92,16 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "many": bootstrap.MANY,
         "telling": bootstrap.TELLING,
     }
+
+
+def _sections(inputs: Inputs, scores: Mapping[str, Any], answered: Evaluation) -> list[tuple[Section[Any], Any]]:
+    """The sections that have figures, with these and with their pictures."""
+    found = []
+    for one in SECTIONS:
+        if (figures := scores.get("sections", {}).get(one.name)) is not None:
+            shown = one.pictures(figures, answered.records, answered.asked, inputs.records) if one.pictures else None
+            found.append((one, {**figures, "pictures": shown}))
+    return found
 
 
 # ------------------------------------------------------------------------------------------------ the first words
@@ -145,6 +156,13 @@ def _learnt_tests(runs: Iterable[Path]) -> str:
     return benchmarks.told(benchmarks.most([benchmarks.of_run(json_of(file)) for file in runs]))
 
 
+def _blind(runs: Iterable[Path]) -> list[str]:
+    """The models that were trained without sight, by the folders of their run.json."""
+    asked = ((file, json_of(file)) for file in runs)
+    configs = ((file, about.get("config")) for file, about in asked if isinstance(about, dict))
+    return [file.parent.name for file, config in configs if isinstance(config, dict) and config.get("blind") is True]
+
+
 # ------------------------------------------------------------------------------------------- pictures and failures
 
 
@@ -184,6 +202,7 @@ def _answered(inputs: Inputs) -> Evaluation:
     asked = {d.id: d for d in read_jsonl(inputs.dialogues, Dialogue)}
     predictions = {m: {p.id: p for p in read_jsonl(file, Prediction)} for m, file in inputs.predictions.items()}
     for model, of in predictions.items():
+        joined.only_own(of.values(), inputs.predictions[model])
         if strange := [p.id for p in of.values() if p.id not in asked or p.record not in records]:
             file = inputs.predictions[model]
             raise RecordError(f"{file}: {strange[0]}: no such dialogue or record; give the files that were asked from")

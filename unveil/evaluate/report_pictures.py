@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from unveil.core import phrases
@@ -78,6 +79,21 @@ def picture(
     )
     url, problem = _shown(path, longest)
     return Picture(url, problem, record.width, record.height, _alt(record, marks), marks)
+
+
+def of_pixels(
+    record: Record,
+    pixels_HW3: NDArray[np.uint8],
+    true: Iterable[tuple[str, Box]],
+    predicted: Iterable[tuple[str, Box]] = (),
+    longest: int = 256,
+) -> Picture:
+    """What was shown in place of a record's image, of its size, with boxes."""
+    pairs = [("true", true), ("predicted", predicted)]
+    marks = tuple(_mark(kind, label, box, record.size) for kind, of in pairs for label, box in of)
+    image = Image.fromarray(pixels_HW3)
+    image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return Picture(_url(image), None, record.width, record.height, _alt(record, marks), marks)
 
 
 def heated(

@@ -32,7 +32,7 @@ from unveil.evaluate.exchange.forms import Form
 from unveil.evaluate.exchange.reading import Elsewhere
 from unveil.evaluate.figures import Sure
 from unveil.evaluate.metrics import counts
-from unveil.evaluate.named_files import NamedFiles
+from unveil.evaluate.named_files import FilesByName, NamedFiles
 from unveil.evaluate.power import power
 from unveil.evaluate.predictions import PredictionFiles
 from unveil.evaluate.score_table import show_scores
@@ -49,6 +49,7 @@ def score(
     resamples: int = RESAMPLES,
     validation: Mapping[str, str | Path] | None = None,
     elsewhere: Elsewhere = Elsewhere(),
+    sensitivity: Mapping[str, Sequence[Path]] | None = None,
 ) -> dict[str, Any]:
     """Scores each model's predictions (name to file), compares each with every earlier one, and writes to ``out``.
 
@@ -57,6 +58,7 @@ def score(
 
     ``validation`` are the models' predictions on the validation split, on which thresholds and calibration are chosen;
     no figure is taken from them. ``elsewhere`` says of predictions that others made what their files do not tell.
+    ``sensitivity`` are predictions on images that were taken away, files by model.
 
     Asked are the dialogues of every split in which any of the models has a prediction; each model must have answered
     all of them; with ``Elsewhere.part`` those are asked that all of them have answered. Raises ``ScoreError`` or
@@ -84,6 +86,7 @@ def score(
     chosen_on = validation or {}
     for name, path in chosen_on.items():
         given.look_at_validation(name, path, splits, found, kept.of(name, validation=True))
+    shown = given.without_images(sensitivity or {}, predictions, dialogues, seed)
     names = list(found)
     pairs = [(b, a) for i, b in enumerate(names) for a in names[:i] if not against or a in against]
     with progress("score", 3) as advance:
@@ -91,9 +94,10 @@ def score(
         advance()
         constant = baselines(list(records.values()), dialogues, found, sure)
         advance()
-        parts = kept.summaries(Scoring(list(records.values()), dialogues, pairs, resamples, seed))
+        parts = kept.summaries(Scoring(list(records.values()), dialogues, pairs, resamples, seed, shown))
         advance()
-    files = (records_path, dialogues_path, *predictions.values(), *chosen_on.values())
+    without = [path for of in (sensitivity or {}).values() for path in of]
+    files = (records_path, dialogues_path, *predictions.values(), *chosen_on.values(), *without)
     result: dict[str, Any] = {
         "models": {name: {"metrics": metrics[name], "counts": counts(rows)} for name, rows in found.items()},
         "differences": {b: {a: apart[b, a] for c, a in pairs if c == b} for b in dict.fromkeys(b for b, _ in pairs)},
@@ -175,6 +179,9 @@ class Config(PluginOptions):
     validation: NamedFiles = field(default_factory=dict)
     """Answers of some of these models on the validation split, by the same names: on them thresholds and calibration of
     confidences are chosen."""
+    sensitivity: FilesByName = field(default_factory=dict)
+    """Answers of some of these models, by the same names, on images that were taken away (`predict --image`): sft
+    blank.jsonl sft noise.jsonl. They tell whether a model looks at the image."""
     against: tuple[str, ...] = ()
     """Names that the others are compared with; by default each is compared with each."""
     format: Form | Literal["auto"] = "auto"
@@ -196,6 +203,7 @@ class Config(PluginOptions):
 def main(config: Config) -> Path:
     """Scores, shows the short table, and returns scores.json."""
     inputs = [config.records, config.dialogues, *config.predictions.values(), *config.validation.values()]
+    inputs += [path for of in config.sensitivity.values() for path in of]
     file = config.out / "scores.json"
     with provenance.output(file, "score", config, inputs) as output:
         if output is None:
@@ -204,7 +212,7 @@ def main(config: Config) -> Path:
             read = config.records, config.dialogues, config.predictions, config.out, config.against
             how = Elsewhere(config.format, config.box_format, config.frame, config.part)
             with no_circles():
-                scores = score(*read, config.seed, config.resamples, config.validation, how)
+                scores = score(*read, config.seed, config.resamples, config.validation, how, config.sensitivity)
             output.write()
     show_scores(scores)
     return file

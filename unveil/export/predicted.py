@@ -48,6 +48,7 @@ def read(
     questions = joined.unique(read_jsonl(dialogues, Dialogue), str(dialogues))
     answers = joined.unique(read_jsonl(predictions, Prediction), str(predictions))
     joined.asked(questions, answers)
+    joined.only_own(answers.values(), predictions)
     return boxes(records, questions, answers, left_out)
 
 

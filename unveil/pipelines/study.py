@@ -27,7 +27,7 @@ from unveil.core.number_types import Count
 from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.untrusted import read_json
 from unveil.evaluate.metrics import metric, named_by_place
-from unveil.pipelines import study_tables
+from unveil.pipelines import study_looking, study_tables
 from unveil.pipelines.options import Variant
 from unveil.pipelines.variants import BASELINES, PREFERRED, REWARDED
 
@@ -64,6 +64,13 @@ REWARDS: Claims = (
     ("aar", "aar-without-alr", "the reward for the place helps (ALR)"),
     ("aar", "aar-without-relevance", "the reward for relevance helps"),
     ("aar", "aar-ppo", "GRPO is better than PPO"),
+)
+SEEING: Claims = (
+    ("sft", "base", "fine-tuning helps"),
+    ("dpo", "sft", "preferring the truth to the model's own mistakes helps after fine-tuning"),
+    ("mmedpo", "dpo", "MMedPO is better than DPO"),
+    ("aar", "sft", "rewards help after fine-tuning"),
+    ("aar", "aar-without-vrr", "the vision relevance reward helps (VRR)"),
 )
 OTHERS: Claims = (
     ("sft", "base", "fine-tuning helps"),
@@ -125,6 +132,8 @@ class Plan:
     varied: Variant | None = None
     published: Mapping[str, float] = field(default_factory=dict)
     """The accuracies of the paper, which stand beside."""
+    looks: bool = False
+    """Whether models answer with their images taken away too (``study_looking``)."""
 
     @property
     def marks(self) -> tuple[str, str]:
@@ -137,6 +146,7 @@ PLANS = {
     "preferences": Plan("preferences", PREFERRED, PREFERENCES),
     "rewards": Plan("rewards", _ABLATED, REWARDS, SETTINGS, "aar", UMED_LVLM),
     "baselines": Plan("baselines", ("aar", *BASELINES), OTHERS),
+    "looking": Plan("looking", ("dpo", "mmedpo", "aar", "aar-without-vrr"), SEEING, looks=True),
 }
 
 
@@ -144,9 +154,11 @@ PLANS = {
 class Config:
     """Run a comparison on synthetic images (`unveil run --compare`) over several seeds and write down what holds."""
 
-    name: Positional[Literal["preferences", "rewards", "baselines"]]
+    name: Positional[Literal["preferences", "rewards", "baselines", "looking"]]
     """preferences: preference methods, their ablations and self-training. rewards: abnormal-aware rewarding and its
-    ablations. baselines: mDPO, POVID, SIMA, self-rewarding, and the options --tighten and --attention-loss."""
+    ablations. baselines: mDPO, POVID, SIMA, self-rewarding, and the options --tighten and --attention-loss. looking:
+    whether DPO, MMedPO and rewards with and without the one for attention make a fine-tuned model look at the image and
+    use the lesion."""
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     """Seeds; each draws other patients and trains anew."""
     out: OutputFolder | None = None
@@ -218,12 +230,20 @@ def main(config: Config) -> Path:
         "per_seed": found,
         "versions": provenance.versions(),
     }
+    if plan.looks:
+        about["looking"] = _looking(config, plan, main, found)
     path = provenance.write_json(out / "study.json", about)
     text = study_tables.text(about)
     if config.document:
         study_tables.write_part(config.document, text, plan.marks)
     console.say(text)
     return path
+
+
+def _looking(config: Config, plan: Plan, folders: Sequence[Path], found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What models answer without their images, one seed after the other: fine-tuning and what every seed has."""
+    models = [name for name in _in_all(found, plan) if name != "base"]
+    return study_looking.told([study_looking.looked(f, models, config.restart) for f in folders], models, mean)
 
 
 def _settings(config: Config, plan: Plan) -> list[Setting]:

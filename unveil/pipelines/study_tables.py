@@ -13,7 +13,7 @@ from unveil.core.files import write_text
 
 def text(about: Mapping[str, Any]) -> str:
     """All tables of a study, as ``study.json`` has it."""
-    return "\n".join([*_models(about), *_claims(about), *_settings(about), *_by_place(about)])
+    return "\n".join([*_models(about), *_claims(about), *_settings(about), *_by_place(about), *_looking(about)])
 
 
 def _models(about: Mapping[str, Any]) -> list[str]:
@@ -86,6 +86,33 @@ def _by_place(about: Mapping[str, Any]) -> list[str]:
     for row in about["by_place"]:
         cells = [f"{_cell(row[n]['share']) if row[n]['share'] else '–'}, n {row[n]['images']}" for n in names]
         lines.append(f"| {row['place']} | {' | '.join(cells)} |")
+    return lines
+
+
+def _looking(about: Mapping[str, Any]) -> list[str]:
+    """How closely models look: measures by model, and claims of them."""
+    if "looking" not in about:
+        return []
+    told = about["looking"]
+    models, titles = list(told["values"]), told["measures"]
+    lines = [
+        "",
+        "With the image taken away (`unveil predict --image`), on the same test questions:",
+        "",
+        f"| measure | {' | '.join(models)} |",
+        f"|---|{'---|' * len(models)}",
+    ]
+    for name, title in titles.items():
+        cells = [_cell(told["values"][m][name]) if name in told["values"][m] else "–" for m in models]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    claims = told["claims"]
+    lines += ["", "Differences of these within each seed; more is a closer look:", ""]
+    pairs = [f"{claim['better']} − {claim['than']}" for claim in claims]
+    lines += [f"| measure | {' | '.join(pairs)} |"]
+    lines += [f"|---|{'---|' * len(claims)}"]
+    for name in dict.fromkeys(name for claim in claims for name in claim["differences"]):
+        cells = [_judged(c["differences"][name]) if name in c["differences"] else "–" for c in claims]
+        lines.append(f"| {titles[name]} | {' | '.join(cells)} |")
     return lines
 
 

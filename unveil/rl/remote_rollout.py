@@ -51,6 +51,8 @@ def bound(options: GenerateOptions, config: RlOptions) -> Iterator[Server | None
 
 
 def _checked(options: GenerateOptions, config: RlOptions) -> None:
+    if config.blind:
+        raise TrainingError("--blind: a server would look at the images; leave --generate.server out")
     if options.weights is None:
         raise TrainingError("--generate.weights: say how new weights reach the server: folder, vllm-lora or never")
     if options.weights == "never" and options.model is None:

@@ -69,10 +69,10 @@ def load(config: RecipeOptions, device: torch.device, teaches_form: bool = False
         dtype=torch.float32 if config.method == "full" else models.DTYPES.get(config.precision),
     )
     attend(loaded.model, config)
-    if teaches_form:
+    if teaches_form or config.blind:
         chat = loaded.chat
-        chat = Chat(chat.processor, replace(chat.profile, hint=False), bound=chat.bound)
-        return replace(loaded, chat=chat)
+        profile = replace(chat.profile, hint=False) if teaches_form else chat.profile
+        return replace(loaded, chat=Chat(chat.processor, profile, bound=chat.bound, blind=config.blind))
     return loaded
 
 
@@ -121,8 +121,9 @@ def spread(accelerator: Accelerator, scorer: Scorer, optimizer: Any, train_tower
 
 
 def declared(chat: Chat) -> dict[str, Any]:
-    """What a model's folder tells of how it was asked: the box format, and whether with a hint at the answer's form."""
-    return {"box_format": chat.box_format.name, "hint": chat.profile.hint}
+    """What a model's folder tells of how it was asked: the box format, whether with a hint at the answer's form, and
+    that it was shown no image, where that is so."""
+    return {"box_format": chat.box_format.name, "hint": chat.profile.hint} | ({"blind": True} if chat.blind else {})
 
 
 ROOM = "model.room" + files.PARTIAL

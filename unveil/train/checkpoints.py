@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -47,15 +48,19 @@ def claim(folder: Path, config: Any, made_of: Mapping[str, str], accelerator: Ac
     """
     if accelerator.is_main_process:
         settings = {"processes": accelerator.num_processes, "made_of": dict(made_of)}
-        _claim(folder, provenance.lasting(provenance.plain(config)) | settings, config.resume, config.restart)
+        usual = provenance.lasting(provenance.defaults(config))
+        _claim(folder, provenance.lasting(provenance.plain(config)) | settings, config.resume, config.restart, usual)
     accelerator.wait_for_everyone()
 
 
-def _claim(folder: Path, settings: dict[str, Any], resume: bool, restart: bool) -> None:
+def _claim(
+    folder: Path, settings: dict[str, Any], resume: bool, restart: bool, usual: Mapping[str, Any] = MappingProxyType({})
+) -> None:
+    """``usual`` are the defaults: of settings that an older version did not know it did as they have it."""
     about = folder / "config.json"
     now, before = provenance.flat(settings), {}
     try:
-        before = provenance.flat(_read(about)) if about.is_file() else {}
+        before = provenance.flat(usual) | provenance.flat(_read(about)) if about.is_file() else {}
     except TrainingError as error:
         if not restart:
             raise TrainingError(f"{error}: begin anew with --restart") from error

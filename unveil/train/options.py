@@ -126,6 +126,9 @@ class RecipeOptions(TrainOptions, DryRunOptions):
     """Updates between validations; 0 never."""
     validation_rows: int = 256
     """Validation rows used each time, at the most."""
+    blind: bool = False
+    """Show a grey image in place of every one, in training and validation: a control that learns from texts alone. What
+    it answers right is no proof of sight."""
     keep_checkpoints: bool = False
     """Keep the last checkpoints when the run has ended; else they are removed then."""
     log_every: int = 10

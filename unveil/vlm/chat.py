@@ -28,6 +28,7 @@ from unveil.core import faults, image_files, lesion_noise, pixels
 from unveil.core.box_formats import BOX_FORMATS, MARKUP, BoxFormat, View, render
 from unveil.core.lesion_noise import Noise
 from unveil.core.records import Dialogue, Kind
+from unveil.core.shown import GREY
 from unveil.core.wordings import HINTS, hinted
 from unveil.vlm import token_offsets
 from unveil.vlm.families import ModelError, Profile
@@ -55,9 +56,13 @@ class Chat:
     costs only the tokenising of its text. What the processor writes in the place of the image is found by comparing one
     processed prompt with the same prompt unprocessed, and put into every other prompt on that image. So nothing about a
     family's image tokens is assumed, and a processor for which this does not come out as its own ids is refused.
+
+    One that is ``blind`` reads every image as a grey one of its size (``core.shown``): for training that sees nothing.
     """
 
-    def __init__(self, processor: Any, profile: Profile, cache_mb: int = 512, bound: Bound | None = None):
+    def __init__(
+        self, processor: Any, profile: Profile, cache_mb: int = 512, bound: Bound | None = None, blind: bool = False
+    ):
         self.processor = processor
         self.tokenizer = processor.tokenizer
         self.profile = profile
@@ -68,6 +73,7 @@ class Chat:
             raise ModelError(f"{type(processor).__name__}: it has no token for images, so it cannot be shown one")
         self._placeholder = str(processor.image_token)
         self.bound = bound
+        self.blind = blind
         self._room = cache_mb * 2**20
         self._seen: OrderedDict[str, ImageInput] = OrderedDict()
         self._known: OrderedDict[tuple[str, str], list[int]] = OrderedDict()
@@ -78,6 +84,7 @@ class Chat:
         vocabulary = sorted(self.tokenizer.get_vocab().items())
         images = self.processor.image_processor.to_dict()
         about = [vocabulary, self.processor.chat_template, images, vars(self.profile)]
+        about += ["blind"] if self.blind else []
         return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     @property
@@ -122,6 +129,8 @@ class Chat:
     def read_image(self, path: str | Path, hidden: Noise | None = None) -> ImageInput:
         """The image at ``path`` as the model sees it, decoded and processed, its lesion ``hidden`` by noise."""
         array = pixels.to_rgb(image_files.read(path))
+        if self.blind:
+            return self.process(np.full_like(array, GREY), path)
         try:
             shown = lesion_noise.apply(array, hidden) if hidden else array
         except lesion_noise.NoiseError as error:
@@ -175,7 +184,7 @@ class Chat:
         done = self.processor(text=[prompt], images=[image], return_tensors="pt", add_special_tokens=special)
         full = done["input_ids"][0].tolist()
         text, block = self._expansion(prompt, full)
-        at = _find(block, full)
+        at = token_offsets.first_at(block, full)
         if at is None or self._ids(prompt.replace(self._placeholder, text), special) != full:
             raise ModelError(f"{type(self.processor).__name__}: what it writes in the place of an image was not found")
         per_token = {k: v for k, v in done.items() if k.endswith("token_type_ids")}
@@ -196,7 +205,7 @@ class Chat:
         The ids include neighbours that merged with it, such as line feeds.
         """
         plain = self._ids(prompt, self._wants_special(prompt))
-        image = _find(self._ids(self._placeholder), plain)
+        image = token_offsets.first_at(self._ids(self._placeholder), plain)
         if image is None:
             raise ModelError(f"{type(self.processor).__name__}: the prompt does not hold its image token")
         head = next((i for i in range(image) if plain[i] != full[i]), image)
@@ -311,7 +320,7 @@ class Chat:
         if prompt.count(self._placeholder) != 1:
             raise ModelError(f"{dialogue.id}: the question holds the image token {self._placeholder}; take it out")
         ids = self._prompt_ids(prompt, seen.text)
-        at = _find(seen.block, ids)
+        at = token_offsets.first_at(seen.block, ids)
         if at is None:
             raise ModelError(f"{dialogue.id}: the question's start merges with the image's tokens; begin with a letter")
         answer = self._answer_ids(prompt, render(dialogue.answer, seen.view)) if with_answer else []
@@ -388,9 +397,3 @@ class Chat:
 
 def _turn(role: str, text: str) -> dict[str, Any]:
     return {"role": role, "content": [{"type": "text", "text": text}]}
-
-
-def _find(part: list[int], whole: list[int]) -> int | None:
-    """Where ``part`` first stands in ``whole``."""
-    size = len(part)
-    return next((i for i, token in enumerate(whole) if token == part[0] and whole[i : i + size] == part), None)

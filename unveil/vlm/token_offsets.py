@@ -46,3 +46,9 @@ _ASCII = re.compile(r"<0x([0-7][0-9A-F])>")
 def _letter(byte: re.Match[str]) -> str:
     """The letter that a token for a byte of ASCII stands for."""
     return chr(int(byte[1], 16))
+
+
+def first_at(part: list[int], whole: list[int]) -> int | None:
+    """Where ``part`` first stands in ``whole``."""
+    size = len(part)
+    return next((i for i, token in enumerate(whole) if token == part[0] and whole[i : i + size] == part), None)

@@ -282,4 +282,4 @@ def _number(told: Mapping[str, Any] | None, key: str) -> str:
     return "-" if told is None or told[key]["value"] is None else f"{told[key]['value']:.2f}"
 
 
-AS_PUBLISHED = Section("as_published", "As published", keep, summarise, "as_published.html.j2", show)
+AS_PUBLISHED = Section("as_published", "As published", keep, summarise, "as_published.html.j2", shown=show)

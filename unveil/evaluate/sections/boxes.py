@@ -90,7 +90,7 @@ def _kind(
 ) -> dict[str, Any]:
     clusters = sorted({a.cluster for rows in answers.values() for a in rows})
     models = {model: Boxes(rows, clusters) for model, rows in answers.items()}
-    known, apart = figures(models, scoring.resamples, scoring.seed)
+    known, apart = figures(models, scoring.pairs, scoring.resamples, scoring.seed)
     first = next(iter(models.values()))
     placed, proven = len(first.placed.answers), len(first.proven.answers)
     found = {}
@@ -169,4 +169,4 @@ def _cell(value: dict[str, Any] | None) -> str:
     return f"{value['value']:.2f}{limits} (n {value['n']})"
 
 
-BOXES: Section[BoxAnswer] = Section("boxes", "Boxes", keep, summarise, "boxes.html.j2", shown)
+BOXES: Section[BoxAnswer] = Section("boxes", "Boxes", keep, summarise, "boxes.html.j2", shown=shown)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from unveil.core.grading import Case
-from unveil.core.records import Dialogue, Prediction, Record
+from unveil.core.records import Dialogue, Prediction, Record, Shown
+from unveil.evaluate.sensitivity import Looked
 
 Kept = TypeVar("Kept")
 
@@ -23,6 +25,8 @@ class Scoring:
     """The models that are compared: the first less the second."""
     resamples: int
     seed: int
+    looked: Mapping[str, Mapping[Shown, Looked]] = field(default_factory=dict)
+    """By model and by what was shown, what became of answers to images that were taken away."""
 
 
 @dataclass(frozen=True)
@@ -53,5 +57,8 @@ class Section(Generic[Kept]):
     """The figures, as JSON values, from what was kept of each model's answers; None where there are none to tell."""
     template: str
     """The file beside this one that shows them: Jinja, told ``section`` (the figures) and ``models`` (their names)."""
+    pictures: Callable[[dict[str, Any], Mapping[str, Record], Mapping[str, Dialogue], Path], Any] | None = None
+    """From the figures, records, dialogues by id and the records' file what the template is told as
+    ``section.pictures``, where it shows some."""
     shown: Callable[[dict[str, Any]], None] | None = None
     """Shows the most important ones in the terminal, where it does."""

@@ -212,4 +212,4 @@ def _row(section: Mapping[str, Any], model: str, metric: str, ways: Mapping[str,
     ]
 
 
-SUBGROUPS: Section[Kept] = Section("subgroups", "By group", keep, summarise, "subgroups.html.j2", shown)
+SUBGROUPS: Section[Kept] = Section("subgroups", "By group", keep, summarise, "subgroups.html.j2", shown=shown)

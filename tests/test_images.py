@@ -1,0 +1,147 @@
+"""``predict --image``: the same questions with the image taken away, which each answer and run.json tell."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import write_both
+from unveil.core import image_files, pixels
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.lesion_noise import LesionMap, Noise
+from unveil.core.lesion_region import NOTHING
+from unveil.core.provenance import OutputError
+from unveil.core.records import Dialogue, Finding, Prediction, Record, RecordError, Shown
+from unveil.core.shown import NO_OTHER, altered
+from unveil.evaluate import images, predict
+from unveil.testing.models import loaded
+
+CHANGED: tuple[Shown, ...] = (
+    *("blank", "noise", "shuffled", "other-patient", "lesion-hidden", "elsewhere-hidden", "lesion-only"),
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the test split: r4 with a nodule of p2, beside which there is room, and r5, normal, of p5."""
+    folder = write_both(tmp_path_factory.mktemp("data"), 6)
+    nodule = Finding("nodule", (10.0, 10.0, 20.0, 20.0))
+    small: dict[str, Any] = {"r4": {"findings": (nodule,)}, "r5": {"patient": "p5"}}
+    rows = [replace(r, **small.get(r.id, {})) for r in read_jsonl(folder / "records.jsonl", Record)]
+    write_jsonl(folder / "records.jsonl", rows)
+    return folder
+
+
+@pytest.fixture
+def config(data: Path, tiny_folder: Path, tmp_path: Path) -> predict.Config:
+    return predict.Config(
+        data / "dialogues.jsonl",
+        tmp_path / "predictions.jsonl",
+        model=str(tiny_folder),
+        max_new_tokens=4,
+        records=data / "records.jsonl",
+    )
+
+
+def answers(config: predict.Config) -> list[Prediction]:
+    return list(read_jsonl(predict.main(config), Prediction))
+
+
+@pytest.mark.parametrize("shown", CHANGED)
+def test_each_answer_and_the_run_tell_what_was_shown(shown: Shown, config: predict.Config) -> None:
+    found = answers(replace(config, image=shown, image_seed=3))
+    of_lesion = shown in ("lesion-hidden", "elsewhere-hidden", "lesion-only")
+    assert {p.record for p in found} == ({"r4"} if of_lesion else {"r4", "r5"})
+    assert {p.shown for p in found} == {shown}
+    wanted = {"r4": "r5", "r5": "r4"} if shown == "other-patient" else {}
+    assert {p.record: p.shown_record for p in found if p.shown_record} == wanted
+    about = json.loads((config.out.parent / "predictions.jsonl.run.json").read_text())["shown"]
+    assert (about["image"], about["seed"], about["images"]) == (shown, 3, 1 if of_lesion else 2)
+    assert about["left_out"] == ({NOTHING: 1} if of_lesion else {})
+
+
+def test_the_model_sees_what_is_to_be_shown(config: predict.Config, data: Path) -> None:
+    """And boxes are read in the own image's pixels, another patient's image too."""
+    chat = loaded("llava_siglip").chat
+    asked = [d for d in read_jsonl(config.dialogues, Dialogue) if d.record == "r4"][:1]
+    own = pixels.to_rgb(image_files.read(data / "4.png"))
+    other = pixels.to_rgb(image_files.read(data / "5.png"))
+    rows = [r for r in read_jsonl(data / "records.jsonl", Record) if r.split == "test"]
+    for shown in CHANGED:
+        (row,) = images.images(replace(config, image=shown)).encoded(chat, asked)
+        wanted = chat.process(altered(shown, rows).pixels("r4", own, other))
+        assert row.seen.digest == wanted.digest and row.seen.view.size == own.shape[1::-1]
+        assert row.seen.digest != chat.process(own).digest
+        assert row.prompt == chat.encode(asked[0], data / "4.png", with_answer=False).prompt
+
+
+def test_images_that_cannot_be_shown_so_are_counted(
+    config: predict.Config, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here both images are of one patient."""
+    rows = [replace(r, patient="same") for r in read_jsonl(data / "records.jsonl", Record)]
+    write_jsonl(tmp_path / "records.jsonl", rows)
+    with pytest.raises(RecordError, match="no image that is asked about can be shown as other-patient"):
+        predict.main(replace(config, image="other-patient", records=tmp_path / "records.jsonl"))
+    assert f"2 images are left out: {NO_OTHER}" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"image": "lesion-hidden", "records": None}, "--image lesion-hidden: it needs --records"),
+        ({"image": "blank", "engine": "vllm"}, "--image blank: only this process shows it"),
+        ({"image": "own"}, "leave it out"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(change: dict[str, Any], match: str, config: predict.Config) -> None:
+    with pytest.raises(RecordError, match=match):
+        predict.main(replace(config, **change))
+
+
+def test_records_of_other_images_are_refused(config: predict.Config, data: Path, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "r.jsonl", [r for r in read_jsonl(data / "records.jsonl", Record) if r.id != "r4"])
+    with pytest.raises(RecordError, match=r"its record is not in .*r\.jsonl"):
+        predict.main(replace(config, image="lesion-only", records=tmp_path / "r.jsonl"))
+
+
+def test_a_noised_image_is_not_taken_away_without_a_word(config: predict.Config, tmp_path: Path) -> None:
+    noised = [replace(d, noise=Noise(LesionMap(whole=True), 0)) for d in read_jsonl(config.dialogues, Dialogue)]
+    write_jsonl(tmp_path / "d.jsonl", noised)
+    with pytest.raises(RecordError, match="has noise of its own"):
+        predict.main(replace(config, image="blank", dialogues=tmp_path / "d.jsonl"))
+
+
+def test_another_image_or_seed_is_another_run(config: predict.Config) -> None:
+    predict.main(replace(config, image="noise", kinds=("detection",)))
+    with pytest.raises(OutputError, match="image noise -> blank"):
+        predict.main(replace(config, image="blank", kinds=("detection",)))
+    with pytest.raises(OutputError, match="image_seed 0 -> 1"):
+        predict.main(replace(config, image="noise", image_seed=1, kinds=("detection",)))
+
+
+def test_what_was_made_before_there_was_the_option_counts(config: predict.Config) -> None:
+    """A run.json of an older version lacks it: that run showed the own images, which is the default."""
+    own = replace(config, records=None, kinds=("detection",))
+    before = predict.main(own).stat().st_ino
+    told = config.out.parent / "predictions.jsonl.run.json"
+    about = json.loads(told.read_text())
+    del about["config"]["image"], about["config"]["image_seed"]
+    told.write_text(json.dumps(about))
+    assert predict.main(own).stat().st_ino == before
+    with pytest.raises(OutputError, match="image own -> blank"):
+        predict.main(replace(own, image="blank"))
+
+
+def test_arrays_are_left_as_they_are(data: Path) -> None:
+    own = pixels.to_rgb(image_files.read(data / "4.png"))
+    before = own.copy()
+    rows = [r for r in read_jsonl(data / "records.jsonl", Record) if r.split == "test"]
+    for shown in CHANGED:
+        altered(shown, rows).pixels("r4", own, own)
+    assert np.array_equal(own, before)
