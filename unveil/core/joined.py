@@ -81,8 +81,8 @@ def _look_at_tokens(p: Prediction) -> None:
         return
     if (end := p.tokens[-1][0]) > len(p.answer):
         raise ScoreError(f"{p.id}: its tokens end at {end}, its answer at {len(p.answer)}; predict it again")
-    if not all(-math.inf < logp <= LARGEST for _, logp in p.tokens):
-        raise ScoreError(f"{p.id}: a token has no log-probability; predict it again")
+    if wrong := [logp for _, logp in p.tokens if not -math.inf < logp <= LARGEST]:
+        raise ScoreError(f"{p.id}: a token's log-probability is {wrong[0]:g}, not a number up to 0; predict again")
 
 
 def _look_at_options(dialogue: Dialogue, p: Prediction) -> None:
