@@ -12,7 +12,7 @@ from unveil.core.box_formats import BOX_FORMATS, View, mark, render
 from unveil.core.grading import NO_FINDING, ScoreError
 from unveil.core.records import KINDS, Prediction, Question
 from unveil.core.words import overlap, tokens
-from unveil.curate.mau import mau
+from unveil.curate.mau import MauOptions, mau
 from unveil.evaluate.metrics import METRICS, RATIOS, counts, groups, metric, outcomes
 
 # ------------------------------------------------------------------------------------------------------------- words
@@ -213,14 +213,16 @@ def test_the_truth_scores_full_marks_in_every_box_format(box_format):
     boxed = replace(boxed, findings=(replace(boxed.findings[0], phrase="Large mass."), *boxed.findings[1:]))
     choice = Question("Which?", "CT", choices=("MR", "CT"))
     own = (Question("Is it CT?", "No", "closed"), Question("Plane?", "axial"), choice)
-    records = [boxed, record(name="n", questions=own)]
-    asked = list(mau(records))
+    boxed = replace(boxed, report="A mass. A large cyst.")
+    records = [boxed, replace(record(name="n", questions=own), report="No mass.")]
+    asked = list(mau(records, MauOptions(report_sections=("report",))))
     view = View(BOX_FORMATS[box_format], (SIZE, SIZE), (336, 448))
     said = [Prediction(d.id, d.record, d.kind, render(d.answer, view), box_format, view.frame, "truth") for d in asked]
     said = [replace(p, options=(-2.0, -0.1)) if p.kind == "choice" else p for p in said]  # the second is true
     rows = outcomes(records, asked, said)
     found = {name: metric(name, rows)[0] for name in METRICS}
-    assert {d.kind for d in asked} == set(KINDS) and all(o.right and not o.failures for o in rows)
+    assert {d.kind for d in asked} == set(KINDS)
+    assert all((o.right or o.kind == "report") and not o.failures for o in rows)
     assert found.pop("parse_failures") == 0
     assert all((found.pop(name) or 0) > 0.9 for name in ("iou", "localisation_iou", "grounding_iou"))
     assert set(found.values()) == {1}

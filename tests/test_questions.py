@@ -219,3 +219,17 @@ def test_what_follows_upon_another_question_comes_after_it() -> None:
         ]
         made = [d for d in conversations([row], turns, Counter()) if d.kind == "self-question"]
         assert [d.answer for d in made] == ["Q0?", "Q1?", "Q2?"]
+
+
+def test_a_conversation_of_its_own_is_one_where_nothing_describes_the_image() -> None:
+    """As LLaVA-Med's are: the first human turn is asked by people, the second is put after what was said before it."""
+    from tests.helpers.outcomes import dialogue
+    from tests.helpers.outcomes import record as plain
+
+    first = dialogue("open", "A mass.", name="r/1", split="train")
+    second = dialogue("closed", "Yes.", name="r/2", split="train", history=(("?", "A mass."),))
+    [put] = conversations([plain(split="train")], [first, second])
+    assert (put.id, put.kind, put.question, put.answer) == ("r/2/asked", "self-question", "", "?")
+    assert put.history == (("?", "A mass."),)
+    skipped: Counter[str] = Counter()
+    assert not list(conversations([plain(split="train")], [first], skipped)) and skipped.total() == 1

@@ -67,7 +67,7 @@ def test_one_file_alone_is_one(kind: Any, tmp_path: Path) -> None:
 def test_help_lists_names_that_are_no_closed_choice(tmp_path: Path) -> None:
     loaded(tmp_path, "REWARDS = {'short': lambda answered: 1.0}\n")
     hint = get_type_hints(GroupOptions, include_extras=True)["rewards"]
-    assert options.listing(hint, "What to add up.").endswith("similarity, short, hits@0.5.")
+    assert options.listing(hint, "What to add up.").endswith("similarity, bleu, findings, radgraph, short, hits@0.5.")
 
 
 def test_a_table_that_is_made_later_has_them_too(tmp_path: Path) -> None:

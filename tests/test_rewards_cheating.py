@@ -30,7 +30,7 @@ from unveil.rl.rewards import (
 # ------------------------------------------------------------------------------------------------------------- cheating
 
 USUAL = [named(name, 1.0) for name in ("relevance", "localisation", "vision")]
-ALL = [named(name, 1.0) for name in REWARDS if name != "similarity"]
+ALL = [named(name, 1.0) for name in REWARDS if name not in ("similarity", "bleu", "findings", "radgraph")]
 TRUTH = diagnosis("nodule; cyst", AT_NODULE, AT_CYST)
 
 #: What was said, whether it was cut, and where the words looked.

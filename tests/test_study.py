@@ -11,7 +11,7 @@ import pytest
 from unveil.core import provenance
 from unveil.core.records import RecordError
 from unveil.pipelines import study, study_looking, study_tables
-from unveil.pipelines.study import METRICS, PLANS
+from unveil.pipelines.plans import METRICS, PLANS, UMED_LVLM, Plan
 
 PLAN = PLANS["preferences"]
 BEGIN, END = PLAN.marks
@@ -101,7 +101,7 @@ def test_the_papers_figures_stand_beside() -> None:
         "values": {"sft": figures},
     }
     about["values"]["aar-without-relevance"] = figures
-    lines = study_tables._models({**about, "published": study.UMED_LVLM})
+    lines = study_tables._models({**about, "published": UMED_LVLM})
     assert "| sft | 0.67 | 0.500 [0.400, 0.600] |" in "\n".join(lines)
     assert "| aar-without-relevance | – | 0.500 [0.400, 0.600] |" in "\n".join(lines)
     assert {line.count("|") for line in lines if line.startswith("|")} == {len(METRICS) + 3}
@@ -261,7 +261,7 @@ def test_what_looking_costs_is_compared_within_each_seed(tmp_path: Path, monkeyp
     lost = {"seed-1": 0.3, "seed-2": 0.5}
     models = {"base": 0.1, "sft": 0.5, "aar": 0.5, "aar-without-vrr": 0.5}
 
-    def run(config: study.Config, plan: study.Plan, out: Path, seed: int, _: None) -> Path:
+    def run(config: study.Config, plan: Plan, out: Path, seed: int, _: None) -> Path:
         return scores(out / f"seed-{seed}", **models)
 
     def looked(folder: Path, names: list[str], restart: bool) -> Any:

@@ -98,6 +98,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "curate rank": Command("curate.rank", "pairs of the model's own answers, better and worse", GOES_ON),
     "curate questions": Command("curate.questions", "conversations that teach a model to ask as well"),
+    "curate probes": Command("curate.probes", "questions about what is there and what is not, in pairs"),
     "curate selftrain": Command("curate.selftrain", "pairs from the model's own questions and answers", GOES_ON),
     "curate relevance": Command("curate.relevance", "weights of pairs by their clinical relevance", GOES_ON),
     "prefer": Command(
@@ -136,6 +137,12 @@ COMMANDS: dict[str, Command] = {
     ),
     "score": Command("evaluate.score", "score answers, with 95 % intervals and paired differences"),
     "judge": Command("evaluate.judge", "let a language model judge open answers against the reference", GOES_ON),
+    "benchmark": Command(
+        "pipelines.benchmark",
+        "measure a model by a benchmark of the field, or by all whose data are there",
+        GOES_ON,
+        options="pipelines.options:BenchmarkOptions",
+    ),
     "export records": Command(
         "export.records", "records as COCO, YOLO, Label Studio tasks, or a folder to publish with a dataset card"
     ),

@@ -18,6 +18,7 @@ from unveil.core.box_formats import MARKUP, View
 from unveil.core.geometry import ious
 from unveil.core.jsonl import to_json
 from unveil.core.records import Pair
+from unveil.core.reported import in_english, reported
 from unveil.core.wordings import asked_about
 
 _CLAUSE = re.compile(r"[.;:!?](?!\d)|\b(?:but|however|although)\b")
@@ -25,7 +26,7 @@ _DENIAL = re.compile(r"\b(?:no|not|without|neither|nor|absence of|free of|negati
 _REASON = re.compile(r"\((.*?)\)")
 _SIDES = {"left", "right", "bilateral", "upper", "lower", "middle", "anterior", "posterior", "medial", "lateral"}
 _VIEW = View(MARKUP, (10**6, 10**6), (10**6, 10**6))  # larger than any image: boxes are compared, not placed
-PARSED = ("detection", "localisation", "recognition", "diagnosis", "grounding", "choice")
+PARSED = ("detection", "localisation", "recognition", "diagnosis", "grounding", "report", "choice")
 
 
 def labels(material: AuditInput) -> list[Check]:
@@ -134,6 +135,8 @@ def _parsed(pair: Pair, names: Sequence[str]) -> bool:
 
 def same_meaning(pair: Pair, names: Sequence[str]) -> bool:
     """Same verdict, names and boxes for the parser, and the same in what it leaves out: side, reason, numbers."""
+    if pair.kind == "report":
+        return _same_report(pair.chosen, pair.rejected, tuple(names))
     target = pair.target or asked_about(pair.kind, pair.question)
     one, other = (parse(pair.kind, text, _VIEW, names, target, pair.choices) for text in (pair.chosen, pair.rejected))
     if "unparsable" in (one.status, other.status) or one.malformed or other.malformed:
@@ -143,6 +146,13 @@ def same_meaning(pair: Pair, names: Sequence[str]) -> bool:
     if pair.kind != "detection" and one.abnormal and not one.findings:
         return False
     return _same_findings(one, other) and _details(pair.chosen, names) == _details(pair.rejected, names)
+
+
+def _same_report(chosen: str, rejected: str, names: tuple[str, ...]) -> bool:
+    """Whether two reports in English name something, and find and deny the same, with the same sides and numbers."""
+    one, other = reported(chosen, names), reported(rejected, names)
+    same = (one.found, one.denied) == (other.found, other.denied) and bool(one.mentions)
+    return same and in_english(None, chosen) and _details(chosen, names) == _details(rejected, names)
 
 
 def _same_findings(one: Parsed, other: Parsed) -> bool:

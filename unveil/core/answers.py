@@ -396,4 +396,5 @@ _PARSERS: dict[Kind, Callable[[Aligned, View, Names], Parsed]] = {
     "diagnosis": _parse_diagnosis,
     "closed": _parse_words,
     "open": _parse_words,
+    "report": _parse_words,
 }

@@ -23,6 +23,8 @@ from unveil.core.box_formats import View, unmark
 from unveil.core.choices import read_choice
 from unveil.core.geometry import Box, ious, match, mean_iou
 from unveil.core.records import Dialogue, Finding, Kind, Record
+from unveil.core.reported import OF_NAMES, ReportComparison, in_english, report_sums, reported
+from unveil.core.text_metrics import words
 from unveil.core.untrusted import quoted
 from unveil.core.words import overlap, tokens
 
@@ -100,6 +102,16 @@ class Case:
     def name(self, label: str) -> str:
         """A label in the form in which the parser gives names."""
         return name_of(label, self.names)
+
+    @cached_property
+    def reported(self) -> ReportComparison | None:
+        """What a report finds and denies beside its reference; None where the reader cannot tell (``in_english``)."""
+        truth = self.dialogue.answer
+        if not in_english(self.dialogue.language, truth):
+            return None
+        names = tuple(self.names)
+        known = frozenset(self.name(f.label) for f in self.record.findings)
+        return ReportComparison(reported(self.text, names), reported(truth, names), known)
 
     @cached_property
     def outcome(self) -> Outcome:
@@ -311,8 +323,8 @@ def _own(case: Case) -> Outcome:
         return case.result(None, {}, left_out=(case.dialogue.kind,))
     exact = tokens(case.text) == gold
     if case.dialogue.kind == "open":
-        words = overlap(case.text, case.dialogue.answer)
-        return case.result(exact, {"open_recall": (words.recall, 1), "open_f1": (words.f1, 1), "exact": (exact, 1)})
+        shared = overlap(case.text, case.dialogue.answer)
+        return case.result(exact, {"open_recall": (shared.recall, 1), "open_f1": (shared.f1, 1), "exact": (exact, 1)})
     if (true := yes_or_no_alone(case.dialogue.answer)) is None:
         return case.result(exact, {"closed": (exact, 1), "exact": (exact, 1)})
     said = says_yes(case.dialogue.question, case.text, case.names)
@@ -337,12 +349,24 @@ def _choice(case: Case) -> Outcome:
     return case.result(right, sums)
 
 
+def _report(case: Case) -> Outcome:
+    """A report beside its reference, without a verdict. A finding that only one of them has is a failure."""
+    truth, compared = case.dialogue.answer, case.reported
+    if not words(truth):
+        return case.result(None, {}, left_out=("report_rougeL", *OF_NAMES))
+    failures: list[Failure] = ["missed"] * len(compared.missed) if compared else []
+    failures += ["false alarm"] * len(compared.invented) if compared else []
+    sums = report_sums(case.text, truth, compared)
+    return case.result(None, sums, failures, left_out=() if compared else OF_NAMES)
+
+
 _OUTCOMES: dict[Kind, Callable[[Case], Outcome]] = {
     "detection": _detection,
     "localisation": _localisation,
     "recognition": _recognition,
     "diagnosis": _diagnosis,
     "grounding": _grounding,
+    "report": _report,
     "closed": _own,
     "choice": _choice,
     "open": _own,

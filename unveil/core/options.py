@@ -241,6 +241,8 @@ def words(config: Any) -> list[str]:
 def _option(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [f"--{name}" if value else f"--no-{name}"]
+    if isinstance(value, dict):  # such as names and files
+        value = tuple(part for pair in value.items() for part in pair)
     return [f"--{name}", *map(str, value if isinstance(value, tuple) else [value])]
 
 

@@ -26,14 +26,24 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Completeness = Literal["exhaustive", "partial", "unknown"]
 Access = Literal["open", "dua", "credentialed"]
 
-#: What a dialogue asks. The first five come from findings (``curate mau``), then three from a record's own questions.
+#: What a dialogue asks. The first five come from findings (``curate mau``), a report from the record's own report, then
+#: three from a record's own questions.
 #: In the last one nothing is asked: its answer is the question that the model itself is to put.
 Kind = Literal[
-    "detection", "localisation", "recognition", "diagnosis", "grounding", "closed", "choice", "open", "self-question"
+    "detection",
+    "localisation",
+    "recognition",
+    "diagnosis",
+    "grounding",
+    "report",
+    "closed",
+    "choice",
+    "open",
+    "self-question",
 ]
 #: The kinds that have a true answer.
 KINDS: tuple[Kind, ...] = (
-    *("detection", "localisation", "recognition", "diagnosis", "grounding", "closed", "choice", "open"),
+    *("detection", "localisation", "recognition", "diagnosis", "grounding", "report", "closed", "choice", "open"),
 )
 
 
@@ -238,7 +248,8 @@ class Dialogue:
     answer: str
     """The true answer, with boxes likewise."""
     target: str | None = None
-    """What the question is about: a label for localisation, a box's markup for recognition, a phrase for grounding."""
+    """What the question is about: a label for localisation, a box's markup for recognition, a phrase for grounding, a
+    part of a report; of a pair's question the name that it asks for."""
     writer: str = "rules"
     """Who wrote the answer: rules, or the expert's name and revision."""
     noise: Noise | None = None
@@ -251,6 +262,8 @@ class Dialogue:
     """The ISO 639-1 code of the question, where it is known."""
     benchmark: str | None = None
     """As the source's: whose test split the image is in."""
+    pair: str | None = None
+    """Joins a question about what is there with one about what is not (`unveil curate probes`): the two share it."""
 
 
 @dataclass(frozen=True)

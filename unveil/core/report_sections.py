@@ -9,8 +9,15 @@ from __future__ import annotations
 
 import re
 from itertools import zip_longest
+from typing import Literal
 
+from unveil.core.answers import clean
 from unveil.core.records import Record
+
+#: What becomes of sentences about an earlier study.
+Earlier = Literal["keep", "drop"]
+#: What of a report is asked for: one of its sections, or findings and impression, else all of it.
+Part = Literal["findings", "impression", "report"]
 
 #: Headings by the name of their section, in the order in which reports have them.
 HEADINGS: dict[str, tuple[str, ...]] = {
@@ -62,6 +69,18 @@ def description(record: Record) -> str:
     if told:
         return "\n".join(told)
     return record.report or "\n".join(own.values())
+
+
+def part(record: Record, name: Part, earlier: Earlier = "keep") -> str:
+    """A part of a record's report as a question's answer: without control tokens; empty where there is none.
+
+    ``earlier`` tells what becomes of its sentences about an earlier study.
+    """
+    own = record.sections or sections(record.report or "")
+    told = clean(description(record) if name == "report" else own.get(name, ""))
+    if earlier == "drop":
+        return " ".join(s for s in sentences(told) if not refers_to_prior(s))
+    return told
 
 
 _NO_OTHER = re.compile(

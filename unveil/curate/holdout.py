@@ -15,22 +15,28 @@ from unveil.core.sampling import seed_of
 
 
 def withheld(dialogues: Sequence[Dialogue], records: Sequence[Record], names: Sequence[str]) -> list[Dialogue]:
-    """Without the images that have one of ``names``, which are labels or modalities, and without what names one.
+    """Without the images that have one of ``names``, which are labels, modalities or data sets, and without what names
+    one.
 
     "There is no nodule." would teach that there never is one, so dialogues that only mention a name go too: a label in
-    any case and in the plural, a modality as the records spell it ("US" is not "us"). Raises ``RecordError`` for a name
-    that no record has.
+    any case and in the plural, a modality as the records spell it ("US" is not "us"). A data set is named in no text.
+    Raises ``RecordError`` for a name that no record has.
     """
     labels = {normal(f.label): f.label for r in records for f in r.findings}
     modalities = {normal(r.modality): r.modality for r in records if r.modality}
-    if strange := [name for name in names if normal(name) not in labels | modalities]:
-        there = ", ".join(sorted({*labels.values(), *modalities.values()}))
+    sets = {normal(r.source.dataset): r.source.dataset for r in records}
+    if strange := [name for name in names if normal(name) not in labels | modalities | sets]:
+        there = ", ".join(sorted({*labels.values(), *modalities.values(), *sets.values()}))
         raise RecordError(f"--withhold: no record has {', '.join(map(repr, strange))}; there are {there}")
     wanted = {normal(name) for name in names}
-    has = {r.id for r in records if wanted & {normal(r.modality or ""), *(normal(f.label) for f in r.findings)}}
+    has = {r.id for r in records if wanted & {*map(normal, (r.modality or "", r.source.dataset)), *_labels(r)}}
     words = [_word(name, re.I) for name in wanted & labels.keys()]
     words += [_word(modalities[name]) for name in wanted & modalities.keys()]
     return [d for d in dialogues if d.split == "test" or not (d.record in has or _mentions(d, words))]
+
+
+def _labels(record: Record) -> set[str]:
+    return {normal(finding.label) for finding in record.findings}
 
 
 _BETWEEN = r"[\s_-]+"

@@ -6,8 +6,8 @@ category, box, body part and side, and every dialogue says so (``writer="rules"`
 images without findings, names that are absent, regions where nothing is. They are drawn only from records whose
 annotation is exhaustive, since an unlabelled place elsewhere proves nothing.
 
-Beside them stand questions about phrases, whose answer is where a sentence is seen, and those that came with the image.
-That a sentence holds nowhere is never known, so phrases have no negatives.
+Beside them stand questions about phrases, whose answer is where a sentence is seen, those for the image's report, and
+those that came with the image. That a sentence holds nowhere is never known, so phrases have no negatives.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from unveil.core import benchmarks, choices, console, jsonl, phrases, provenance, records
+from unveil.core import benchmarks, choices, console, jsonl, phrases, provenance, records, report_sections
 from unveil.core.answers import (
     NOTHING,
     clean,
@@ -36,7 +36,9 @@ from unveil.core.geometry import Box, ious
 from unveil.core.number_types import CountOrNone
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Finding, Kind, Record, rebased
-from unveil.core.wordings import wordings
+from unveil.core.report_sections import Earlier, Part
+from unveil.core.text_metrics import words
+from unveil.core.wordings import filled, wordings
 from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
 from unveil.curate.holdout import of_share, withheld
 from unveil.curate.rules import vocabulary
@@ -61,13 +63,19 @@ class MauOptions:
     """Recognition questions about findings, per image at the most."""
     own_questions: bool = True
     """Whether the questions that came with the image are asked too."""
+    report_sections: tuple[Part, ...] = ()
+    """What of the images' reports is asked for: findings, impression, or report (both, else all of it); by default
+    nothing. An image without it is left out, and counted."""
+    earlier: Earlier = "keep"
+    """Sentences of reports that speak of an earlier study, such as "unchanged": keep them, or drop them, since nobody
+    can tell that from the image alone."""
     shuffle_choices: bool = True
     """Whether options to choose from stand in an order of each image's own in the training split, so that no letter is
     right more often; elsewhere they stand as they came."""
     languages: tuple[str, ...] = ()
-    """ISO 639-1 codes, such as en zh, of the questions that came with the images and of the phrases that are asked
-    about; not given: all. Those of which nobody has said the language are then left out, and counted. What is composed
-    of boxes and labels is in English and always asked."""
+    """ISO 639-1 codes, such as en zh, of the questions that came with the images, of the phrases that are asked about
+    and of reports; not given: all. Those of which nobody has said the language are then left out, and counted. What is
+    composed of boxes and labels is in English and always asked."""
 
 
 def mau(
@@ -125,6 +133,7 @@ class _Writer:
         yield from self._localisations(boxed, names, complete)
         yield from self._recognitions(boxed, complete)
         yield from self._groundings()
+        yield from self._reports()
         if self.rules.own_questions:
             yield from self._own()
 
@@ -177,6 +186,18 @@ class _Writer:
                 made = self._dialogue("grounding", write_grounding(of_phrase), phrase, language)
                 yield replace(made, id=f"{self.record.id}/grounding/{number}", language=language)
 
+    def _reports(self) -> Iterator[Dialogue]:
+        language = self.record.language
+        for part in self.rules.report_sections:
+            told = report_sections.part(self.record, part, self.rules.earlier)
+            if not words(told):
+                self.skipped[f"report: no {part}"] += 1
+            elif not self._asked_in(language):
+                self.skipped[f"report: {_unasked(language)}"] += 1
+            else:
+                made = self._dialogue("report", told, part, language)
+                yield replace(made, language=language, writer=self.record.source.dataset)
+
     def _own(self) -> Iterator[Dialogue]:
         for i, q in enumerate(self.record.questions):
             name, question, answer = q.id or f"q{i}", clean(q.text), clean(q.answer)
@@ -222,12 +243,20 @@ class _Writer:
         forms = wordings(kind, language)
         form = forms[int(self.rng.integers(len(forms)))] if self.record.split == "train" else forms[0]
         suffix = "" if target is None else f"/{target}"
-        return self._made(f"{kind}{suffix}", kind, form.format(target), answer, target=target, language="en")
+        question = filled(kind, form, target, language)
+        return self._made(f"{kind}{suffix}", kind, question, answer, target=target, language="en")
 
     def _made(self, name: str, kind: Kind, question: str, answer: str, **more: Any) -> Dialogue:
         record, benchmark = self.record, self.record.source.benchmark
         asked = (f"{record.id}/{name}", record.id, record.image, record.split, kind, question, answer)
         return Dialogue(*asked, benchmark=benchmark, **more)
+
+
+def _unsaid(config: Config) -> str:
+    """What there is to do where no question could be made."""
+    if config.report_sections:
+        return f"nothing to ask, and no report has {' or '.join(config.report_sections)}"
+    return "nothing to ask (--report-sections asks for reports)"
 
 
 def _unasked(language: str | None) -> str:
@@ -246,8 +275,8 @@ class Config(MauOptions):
     corrections: InputFile | None = None
     """What people who have read the dialogues want otherwise: JSONL of id, reviewer, and answer or "drop": true."""
     withhold: tuple[str, ...] = ()
-    """Labels and modalities that training and validation are to know nothing of: no image that has them, no question or
-    answer that names them. The test split keeps them."""
+    """Labels, modalities and data sets that training and validation are to know nothing of: no image that has them, no
+    question or answer that names them. The test split keeps them."""
     train_share: float = 1.0
     """Share of the training patients who are asked about."""
     asked: ExpertGroup = field(default_factory=ExpertOptions)
@@ -276,7 +305,8 @@ def _mau(config: Config, expert: Expert | None) -> dict[str, Any]:
     with console.progress("mau", len(rows)) as advance:
         made = list(mau(rows, config, config.seed, skipped, advance))
     if not made:
-        raise records.RecordError(f"{config.records}: no record has a finding or is known to have none: nothing to ask")
+        none = "no record has a finding or is known to have none"
+        raise records.RecordError(f"{config.records}: {none}: {_unsaid(config)}")
     more: dict[str, Any] = {}
     if expert or config.asked.expert != "rules":
         expert = expert or options.bind(config.asked, config.out, rows)

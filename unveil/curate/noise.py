@@ -119,7 +119,7 @@ def is_negative(dialogue: Dialogue, record: Record) -> bool:
 def spoken_of(dialogue: Dialogue, record: Record) -> list[Finding]:
     """The findings with a place that a true answer to this dialogue rests on; none where it says "nothing"."""
     placed = [f for f in record.findings if f.box or f.mask]
-    if dialogue.kind in ("detection", "diagnosis"):
+    if dialogue.kind in ("detection", "diagnosis", "report"):
         return placed if len(placed) == len(record.findings) else []
     if dialogue.kind == "localisation":
         return [f for f in placed if f.label == dialogue.target]
@@ -176,7 +176,7 @@ class Config(ModelChoice):
     """Where the lesion is: annotations (masks, else boxes); whole (the whole image, as global noise); attention (where
     --model looks while it gives the true answer); or a function of yours, FILE.py:FUNCTION, from a record and its image
     (height, width, 3) to a map with values from 0 to 1, or to a map and how sure it is of it."""
-    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition", "grounding")
+    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition", "grounding", "report")
     """Kinds of dialogues."""
     step: int = 500
     """Steps of diffusion out of 1000; 500 leaves 74 % of the variance under the map to the image."""

@@ -5,27 +5,25 @@ first may become a question that the model itself puts: a row whose answer is th
 conversation so far. Answers are learnt as before, each in a turn of its own on the image [ours: the paper's see the
 conversation before them; so they see what they see when the model is asked]. Turns follow the description in an order
 of each image's own [ours]: with one order for all, a model that has described an image would always ask the same.
+
+Of an image without a description, whose questions came as a conversation, that conversation is it, as in the paper.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from unveil.core import console, jsonl, provenance, records, report_sections
-from unveil.core.answers import clean
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Record
+from unveil.core.report_sections import Earlier
 from unveil.core.sampling import seed_of
 from unveil.curate.candidates import DESCRIBE, left_out
-
-#: What becomes of sentences about an earlier study.
-Earlier = Literal["keep", "drop"]
 
 
 def conversations(
@@ -36,8 +34,9 @@ def conversations(
 ) -> Iterator[Dialogue]:
     """For each image of training and validation its description, where it has one, and the questions to be put.
 
-    The description is the report (findings and impression, where it has sections), else the true diagnosis. Images
-    without either are counted in ``skipped``. ``earlier`` tells what becomes of its sentences about an earlier study.
+    The description is the report (findings and impression, where it has sections), else the true diagnosis. Of images
+    without either, the turns that follow others in a conversation of their own are put; those without such turns are
+    counted in ``skipped``. ``earlier`` tells what becomes of its sentences about an earlier study.
     """
     skipped = Counter() if skipped is None else skipped
     by_id = {record.id: record for record in records}
@@ -51,16 +50,16 @@ def conversations(
             skipped["its record is not in the records' file" if record is None else "test split"] += 1
         elif description := describe(record, asked, earlier):
             yield from _conversation(asked, description)
+        elif following := [turn for turn in asked if turn.history]:
+            yield from map(_put, following)
         else:
             skipped["neither a report nor a diagnosis to describe the image with"] += 1
 
 
 def describe(record: Record, dialogues: Sequence[Dialogue], earlier: Earlier = "keep") -> str:
     """An image's description: its report, else its diagnosis, else nothing."""
-    told = clean(report_sections.description(record))
-    if earlier == "drop":
-        told = " ".join(s for s in report_sections.sentences(told) if not report_sections.refers_to_prior(s))
-    return told or next((d.answer for d in dialogues if d.kind == "diagnosis"), "")
+    diagnosis = next((d.answer for d in dialogues if d.kind == "diagnosis"), "")
+    return report_sections.part(record, "report", earlier) or diagnosis
 
 
 def _conversation(asked: Sequence[Dialogue], description: str) -> Iterator[Dialogue]:
@@ -74,6 +73,11 @@ def _conversation(asked: Sequence[Dialogue], description: str) -> Iterator[Dialo
         name, benchmark = f"{turn.id}/asked", first.benchmark
         yield Dialogue(name, *common, "self-question", "", turn.question, history=history, benchmark=benchmark)
         history = (*history, (turn.question, turn.answer))
+
+
+def _put(turn: Dialogue) -> Dialogue:
+    """The question of a turn as one to be put after what was said before it."""
+    return replace(turn, id=f"{turn.id}/asked", kind="self-question", question="", answer=turn.question, choices=())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,7 +108,8 @@ def _request(pair: Pair, history: Sequence[float], rules: Rules | None) -> Reque
 
 def severity(pair: Pair, rules: Rules) -> float:
     """The mean severity of what is wrong with the worse answer, by the annotations."""
-    truth = pair.chosen if pair.kind in ("closed", "choice", "open") else ""  # else the record's findings are it
+    written = pair.kind in ("report", "closed", "choice", "open")
+    truth = pair.chosen if written else ""  # else the record's findings are it
     common = (pair.id, pair.record, pair.image, pair.split, pair.kind, pair.question)
     dialogue = Dialogue(*common, truth, pair.target, choices=pair.choices, benchmark=pair.benchmark)
     found = rules.outcome(dialogue, pair.rejected).failures

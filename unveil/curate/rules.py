@@ -6,13 +6,14 @@ nobody has annotated, and what they write says so (``writer="rules"``).
 
 from __future__ import annotations
 
+import typing
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from unveil.core import choices, phrases
+from unveil.core import choices, phrases, report_sections
 from unveil.core.answers import (
     IN_CHINESE,
     NOTHING,
@@ -26,12 +27,13 @@ from unveil.core.answers import (
 )
 from unveil.core.box_formats import MARKUP, View, unmark
 from unveil.core.geometry import ious, match, scale
-from unveil.core.grading import HIT, Outcome, grade, score
+from unveil.core.grading import HIT, Case, Outcome, grade, score
 from unveil.core.names import normal
 from unveil.core.records import Dialogue, Finding, Kind, Record, RecordError
 from unveil.core.untrusted import quoted
 from unveil.core.wordings import QUESTIONS, asked_about
 from unveil.core.words import holds, tokens
+from unveil.curate import false_reports
 
 
 class Rules:
@@ -64,8 +66,11 @@ class Rules:
 
     def outcome(self, dialogue: Dialogue, text: str) -> Outcome:
         """What an answer in neutral markup is worth."""
+        return self._case(dialogue, text).outcome
+
+    def _case(self, dialogue: Dialogue, text: str) -> Case:
         record = self.record(dialogue)
-        return grade(dialogue, record, text, View(MARKUP, record.size, record.size), self.labels(record)).outcome
+        return grade(dialogue, record, text, View(MARKUP, record.size, record.size), self.labels(record))
 
     def score(self, dialogue: Dialogue, text: str) -> float | None:
         """From 0 to 1, None where the annotations allow no verdict."""
@@ -101,6 +106,8 @@ class Rules:
         if kind == "grounding":
             found = phrases.of_phrase(record.findings, target)
             return write_grounding(found) if phrases.boxes(found) else None
+        if kind == "report":
+            return report_sections.part(record, typing.cast(report_sections.Part, target)) or None
         if kind == "localisation":
             named = [f for f in record.named if normal(f.label) == normal(target)]
             if not named:
@@ -115,9 +122,13 @@ class Rules:
     def conflict(self, dialogue: Dialogue, text: str) -> float:
         """How far an answer is from the truth, 0 to 1; 0 where it is right or nothing proves it wrong.
 
-        An open answer is wrong where it shares less than half of its words with the truth.
+        An open answer is wrong where it shares less than half of its words with the truth, a report where it finds
+        something else, whatever its words.
         """
-        found = self.outcome(dialogue, text)
+        case = self._case(dialogue, text)
+        if dialogue.kind == "report":
+            return case.reported.conflict if case.reported else 0.0
+        found = case.outcome
         worth = score(found)
         if worth is None or found.right or (dialogue.kind == "open" and worth >= 0.5):
             return 0.0
@@ -210,6 +221,11 @@ class Rules:
         gone = int(rng.integers(len(found)))
         return [f for j, f in enumerate(found) if j != gone]
 
+    def _misreported(self, dialogue: Dialogue, rng: np.random.Generator) -> str | None:
+        record = self.record(dialogue)
+        known = [f.label for f in record.findings]
+        return false_reports.wrong(dialogue, tuple(self.labels(record)), known, rng)
+
     def _another(self, dialogue: Dialogue, rng: np.random.Generator) -> str | None:
         """For a question that came with the image: the other of yes and no, else the answer to another question."""
         if flipped := self._flipped(dialogue, rng):
@@ -291,6 +307,7 @@ _FALSIFIED: dict[Kind, Callable[[Rules, Dialogue, np.random.Generator], str | No
     "recognition": Rules._misnamed,
     "diagnosis": Rules._misdiagnosed,
     "grounding": Rules._misgrounded,
+    "report": Rules._misreported,
     "closed": Rules._another,
     "choice": Rules._mischosen,
     "open": Rules._another,

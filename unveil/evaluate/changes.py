@@ -32,6 +32,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "closed questions": ("closed",),
     "multiple choice": ("choice", "choice_likelihood"),
     "open questions": ("open_f1", "open_recall", "exact"),
+    "reports": ("report_found", "report_denied", "report_rougeL"),
     "readable answers": ("parse_failures",),
 }
 FAMILY = 0.05

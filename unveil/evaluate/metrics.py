@@ -131,6 +131,10 @@ METRICS: dict[str, tuple[str, ...]] = {
     "grounding_iou50": ("grounding_iou50",),
     "recognition": ("recognition",),
     "recognition_refusal": ("recognition_refusal",),
+    # reports: words in common (ROUGE-L); names that are found, and denied, as in the reference (F1)
+    "report_rougeL": ("report_rougeL",),
+    "report_found": ("report_found",),
+    "report_denied": ("report_denied",),
     # questions that came with the images; "exact" over closed and open ones
     "closed": ("closed",),
     "choice": ("choice",),

@@ -220,15 +220,15 @@ def _outcomes(
 
 
 def _chosen(answered: Evaluation, last: str | None, seed: int) -> dict[str, list[str]]:
-    """The questions that are shown, by group: diagnoses, else localisations, else places of phrases.
+    """The questions that are shown, by group: diagnoses, else localisations, else places of phrases, else reports.
 
-    The outcomes of the ``last`` model tell which are best and worst.
+    The outcomes of the ``last`` model tell which are best and worst; of reports, which have no place, random ones.
     """
     outcomes = answered.outcomes.get(last or "", {})
     asked = {o.kind for o in outcomes.values()}
-    kind = next((k for k in ("diagnosis", "localisation", "grounding") if k in asked), None)
+    kind = next((k for k in ("diagnosis", "localisation", "grounding", "report") if k in asked), None)
     chosen = report_pictures.examples({i: o for i, o in outcomes.items() if o.kind == kind}, EACH, seed)
-    return {group: ids for group, ids in chosen.items() if ids}
+    return {group: ids for group, ids in chosen.items() if ids and (kind != "report" or group == "random")}
 
 
 def _attention(inputs: Inputs, answered: Evaluation) -> dict[str, Any] | None:
@@ -285,7 +285,8 @@ def _card(inputs: Inputs, asked: str, answered: Evaluation, models: Sequence[str
         picture = report_pictures.picture(record, image_path(record, inputs.records), true, said)
         outcome = answered.outcomes[model].get(asked)
         answers.append({"model": model, "text": p and p.answer, "outcome": outcome, "picture": picture})
-    return {"record": record, "question": dialogue.question, "true": true, "answers": answers}
+    about = {"kind": dialogue.kind, "question": dialogue.question, "reference": dialogue.answer}
+    return {"record": record, **about, "true": true, "answers": answers}
 
 
 def _failures(outcomes: Mapping[str, Mapping[str, Outcome]]) -> dict[str, Any]:

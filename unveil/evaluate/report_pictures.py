@@ -160,7 +160,9 @@ Boxes = list[tuple[str, Box]]
 
 
 def true_boxes(dialogue: Dialogue, record: Record) -> Boxes:
-    """The boxes that a right answer gives, with their names."""
+    """The boxes that a right answer gives, with their names; a report gives none."""
+    if dialogue.kind == "report":
+        return []
     if dialogue.kind == "grounding":
         return [("", box) for box in phrases.boxes(phrases.of_phrase(record.findings, dialogue.target or "")) or ()]
     asked = normal(dialogue.target or "") if dialogue.kind == "localisation" else None

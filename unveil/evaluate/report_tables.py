@@ -22,6 +22,7 @@ class Measure:
 
 DIAGNOSIS = "The diagnosis: is anything abnormal, where, and what is it"
 ASKED = "Asked one thing at a time"
+REPORTS = "Reports"
 OWN = "Questions that came with the images"
 FORM = "All answers"
 OTHER = "Other measures"
@@ -45,6 +46,9 @@ MEASURES = {
     "grounding_iou50": Measure(ASKED, "Right place for a phrase", "Phrases whose boxes overlap the true ones by half."),
     "recognition": Measure(ASKED, "Name for a place", "“What is in this region?”, when something is."),
     "recognition_refusal": Measure(ASKED, "Refusal of a place", "“What is in this region?”, when nothing is."),
+    "report_rougeL": Measure(REPORTS, "Words in common (ROUGE-L)", "Longest common sequence of words, F1, by report."),
+    "report_found": Measure(REPORTS, "Findings named (F1)", "Names that report and reference find, over all reports."),
+    "report_denied": Measure(REPORTS, "Findings denied (F1)", "The same of what both say is not there."),
     "closed": Measure(OWN, "Closed questions", "Questions with a few possible answers, such as yes and no."),
     "choice": Measure(OWN, "Multiple choice", "Questions with options to choose from; the mark is a guess."),
     "choice_likelihood": Measure(OWN, "Multiple choice (likeliest)", "The option that the model holds most likely."),
@@ -56,7 +60,7 @@ MEASURES = {
 }
 HEADLINES = (
     *("f1_50_named", "iou", "accuracy", "question_accuracy", "grounding_iou", "recognition", "sensitivity", "closed"),
-    *("choice", "iou50"),
+    *("choice", "report_found", "report_rougeL", "iou50"),
 )
 
 #: What can be wrong with a finding, as ``grading`` counts it.

@@ -22,6 +22,7 @@ from unveil.core.grading import Outcome, ScoreError
 from unveil.core.joined import unique
 from unveil.core.jsonl import read_jsonl, to_json, write_jsonl
 from unveil.core.path_types import InputFile, OutputFolder
+from unveil.core.radeval import Metric
 from unveil.core.records import Dialogue, Record
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
@@ -50,6 +51,7 @@ def score(
     validation: Mapping[str, str | Path] | None = None,
     elsewhere: Elsewhere = Elsewhere(),
     sensitivity: Mapping[str, Sequence[Path]] | None = None,
+    radeval: Sequence[Metric] = (),
 ) -> dict[str, Any]:
     """Scores each model's predictions (name to file), compares each with every earlier one, and writes to ``out``.
 
@@ -58,7 +60,8 @@ def score(
 
     ``validation`` are the models' predictions on the validation split, on which thresholds and calibration are chosen;
     no figure is taken from them. ``elsewhere`` says of predictions that others made what their files do not tell.
-    ``sensitivity`` are predictions on images that were taken away, files by model.
+    ``sensitivity`` are predictions on images that were taken away, files by model. ``radeval`` are metrics of reports
+    that RadEval's models are asked for.
 
     Asked are the dialogues of every split in which any of the models has a prediction; each model must have answered
     all of them; with ``Elsewhere.part`` those are asked that all of them have answered. Raises ``ScoreError`` or
@@ -94,7 +97,7 @@ def score(
         advance()
         constant = baselines(list(records.values()), dialogues, found, sure)
         advance()
-        parts = kept.summaries(Scoring(list(records.values()), dialogues, pairs, resamples, seed, shown))
+        parts = kept.summaries(Scoring(list(records.values()), dialogues, pairs, resamples, seed, shown, radeval))
         advance()
     without = [path for of in (sensitivity or {}).values() for path in of]
     files = (records_path, dialogues_path, *predictions.values(), *chosen_on.values(), *without)
@@ -192,6 +195,9 @@ class Config(PluginOptions):
     """What boxes in pixels refer to there: image, or the WIDTHxHEIGHT that every image was resized to."""
     part: bool = False
     """Score the questions that every model has answered, although others of the split have no answer."""
+    radeval: tuple[Metric, ...] = ()
+    """Metrics of reports that the package RadEval computes (extra radeval): radgraph, f1chexbert, ratescore, green; it
+    downloads their models."""
     resamples: int = 2000
     """Bootstrap resamples, over patients where they are known."""
     seed: int = 0
@@ -212,7 +218,9 @@ def main(config: Config) -> Path:
             read = config.records, config.dialogues, config.predictions, config.out, config.against
             how = Elsewhere(config.format, config.box_format, config.frame, config.part)
             with no_circles():
-                scores = score(*read, config.seed, config.resamples, config.validation, how, config.sensitivity)
+                scores = score(
+                    *read, config.seed, config.resamples, config.validation, how, config.sensitivity, config.radeval
+                )
             output.write()
     show_scores(scores)
     return file

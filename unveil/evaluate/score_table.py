@@ -19,10 +19,12 @@ SHOWN = {
     "grounding_iou": "place for a phrase",
     "choice": "multiple choice",
     "choice_likelihood": "likeliest option",
+    "report_rougeL": "reports, ROUGE-L",
+    "report_found": "reports, findings named",
     "question_accuracy": "all questions",
     "parse_failures": "unparsable",
 }
-IF_ASKED = ("grounding_iou", "choice", "choice_likelihood")
+IF_ASKED = ("grounding_iou", "choice", "choice_likelihood", "report_rougeL", "report_found")
 
 
 def show_scores(scores: dict[str, Any]) -> None:

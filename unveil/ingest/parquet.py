@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unveil.core.records import Record
+from unveil.core.records import Record, Split
 from unveil.core.untrusted import JsonError, listed, parse_json
 from unveil.ingest import hub
 from unveil.ingest.archive import ALLOWED, MOST_TIMES
-from unveil.ingest.asked import Album
+from unveil.ingest.asked import Album, AskedRow
 from unveil.ingest.catalogue import Format
 from unveil.ingest.columns import ROLES, key
 from unveil.ingest.files import refuse_pointer
@@ -61,7 +61,11 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     yield from album.records("unknown", lambda image, rows: hub.marked(folder, image, rows))
 
 
-def enter(folder: Folder, paths: Iterable[Path], album: Album) -> Iterator[Rejected]:
+#: What a row says of its image, as ``hub.asked``: folder, file, number of the row, its other cells, split, classes.
+Taking = Callable[[Folder, str, int, Mapping[str, Any], Split | None, hub.Classes], AskedRow]
+
+
+def enter(folder: Folder, paths: Iterable[Path], album: Album, asked: Taking = hub.asked) -> Iterator[Rejected]:
     """Takes the rows of files into the album, and gives those that cannot be taken."""
     images = _Images(folder)
     for path in paths:
@@ -73,7 +77,7 @@ def enter(folder: Folder, paths: Iterable[Path], album: Album) -> Iterator[Rejec
                 try:
                     place, made = images.place(content, path)
                     with album.about(place):
-                        album.add(place, hub.asked(folder, file, row, item, split, table.classes), made)
+                        album.add(place, asked(folder, file, row, item, split, table.classes), made)
                 except AnnotationError as error:
                     yield Rejected(file, row, str(error))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from tyro.conf import Positional
+
 from unveil.core.number_types import Count
 from unveil.core.path_types import Input, InputFile, OutputFolder
 from unveil.core.records import Kind
@@ -12,7 +14,7 @@ from unveil.experts.options import ExpertGroup, ExpertOptions
 from unveil.ingest.ingest import Format, Reading
 from unveil.ingest.reading import Options
 from unveil.train.options import DryRunOptions, TrainOptions
-from unveil.vlm.choice import TINY
+from unveil.vlm.choice import TINY, ModelChoice, Precision
 
 Variant = Literal[
     "dpo",
@@ -79,7 +81,8 @@ class RunOptions(TrainOptions, DryRunOptions):
     max_findings: int = 24
     """Images with more findings get no question whose answer would list them all."""
     withhold: tuple[str, ...] = ()
-    """Labels and modalities that training is to know nothing of: how does a model do on what it was never taught?"""
+    """Labels, modalities and data sets that training is to know nothing of: how does a model do on what it was never
+    taught?"""
     train_share: float = 1.0
     """Share of the training patients who are learnt from."""
     epochs: float = 8.0
@@ -151,7 +154,9 @@ class PreferOptions(TrainOptions):
     """dpo, mdpo, mmedpo, povid: as many pairs that overlook as pairs that invent; off as the papers have it."""
     edited_spans: bool = False
     """edit minimal: only the tokens that were edited count in the loss."""
-    kinds: tuple[Kind, ...] = (*("diagnosis", "localisation", "recognition", "grounding", "closed", "choice", "open"),)
+    kinds: tuple[Kind, ...] = (
+        *("diagnosis", "localisation", "recognition", "grounding", "report", "closed", "choice", "open"),
+    )
     """Kinds of dialogues."""
     limit: Count | None = None
     """Only the first so many dialogues of training and validation."""
@@ -175,3 +180,46 @@ class PreferOptions(TrainOptions):
     """Seed of all draws."""
     asked: ExpertGroup = field(default_factory=ExpertOptions)
     """Who is asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkOptions(ModelChoice):
+    """Measure a model by a benchmark of the field: its data set to questions, answers, scores and a page."""
+
+    passing: ClassVar = {"batch_size", "allow_benchmark_test"}
+    groups: ClassVar = {"answers": ("batch_size", "max_new_tokens", "precision", "resamples", "limit")}
+    seldom: ClassVar[tuple[str, ...]] = ("box_format", "resamples", "max_new_tokens", "precision")
+    name: Positional[str] = ""
+    """Which benchmark; none lists all."""
+    all: bool = False
+    """Measure by every benchmark whose data set is in a folder below --data, and write one page."""
+    data: Input | None = None
+    """Folder of the data set as it was downloaded, a zip of it, or records.jsonl that `unveil ingest` has made of it;
+    where a benchmark is made of several sets, and for --all, the folder that holds theirs."""
+    model: str = ""
+    """Hub id or local folder of a vision-language model of transformers, or of an adapter; "tiny" is the base model
+    that comes along. Without one the questions alone are written."""
+    called: str | None = None
+    """How the model is called on the page; by default what --model says, or the name of the file of --predictions."""
+    predictions: InputFile | None = None
+    """Answers to the questions that were made elsewhere, as predictions.jsonl, in place of --model."""
+    out: OutputFolder | None = None
+    """Folder for everything that is made; by default runs/benchmark-NAME, and runs/benchmarks for --all."""
+    limit: Count | None = None
+    """Only the first so many questions of a benchmark; the page says so."""
+    batch_size: Count = 64
+    """Images whose questions are answered at a time."""
+    max_new_tokens: Count = 384
+    """Longest answer in tokens."""
+    precision: Precision = "auto"
+    """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
+    resamples: int = 2000
+    """Bootstrap resamples, over patients where they are known."""
+    seed: int = 0
+    """Seed of the bootstrap, and of splits where a set publishes none."""
+    allow_benchmark_test: bool = False
+    """Measure a model that has learnt from images of this benchmark's test split all the same; the page says so."""
+    dry_run: bool = False
+    """Say which commands would be run; nothing is read but the names of files, nothing is written."""
+    restart: bool = False
+    """Write over what was made with other settings or from other data; what is as it would be now is kept."""

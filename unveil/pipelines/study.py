@@ -1,5 +1,7 @@
 """``unveil study``: a full comparison of preference methods, rewards or baselines over several seeds, and what holds.
 
+So is the evaluation of a paper on a user's copies of its data sets (``papers``).
+
 Each seed draws other patients and trains anew, so seeds are independent repetitions. A figure is the mean over seeds
 with the 95 % interval of Student's t; a difference is taken within each seed first. Nothing is chosen here: settings
 are those of the main job, and the test split is looked at once per seed. ``study_tables`` writes what was found.
@@ -13,9 +15,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from tyro.conf import Positional
@@ -24,143 +26,30 @@ from unveil.core import console, provenance, records
 from unveil.core.bootstrap import ROUNDING
 from unveil.core.grading import Outcome
 from unveil.core.number_types import Count
-from unveil.core.path_types import InputFile, OutputFolder
+from unveil.core.path_types import InputFile, InputFolder, OutputFolder
 from unveil.core.untrusted import read_json
 from unveil.evaluate.metrics import metric, named_by_place
-from unveil.pipelines import study_looking, study_tables
-from unveil.pipelines.options import Variant
-from unveil.pipelines.variants import BASELINES, PREFERRED, REWARDED
+from unveil.pipelines import papers, study_looking, study_tables
+from unveil.pipelines.paper import PaperRun
+from unveil.pipelines.plans import METRICS, PLANS, Plan, Setting
 
-METRICS = {
-    "accuracy": "category accuracy",
-    "iou": "mean IoU",
-    "f1_50_named": "found and named (F1)",
-    "question_accuracy": "all questions",
-}
-Claims = tuple[tuple[str, str, str], ...]
-"""Differences that a reader of the papers asks for: a method, what it is to be better than, what that would say."""
-
-PREFERENCES: Claims = (
-    ("sft", "base", "fine-tuning helps"),
-    ("dpo", "sft", "preferring the truth to the model's own mistakes helps after fine-tuning"),
-    ("mmedpo", "sft", "MMedPO helps after fine-tuning"),
-    ("mmedpo", "dpo", "MMedPO is better than DPO"),
-    ("mmedpo", "mmedpo-text", "hidden lesions add to wrong answers"),
-    ("mmedpo", "mmedpo-visual", "wrong answers add to hidden lesions"),
-    ("mmedpo", "mmedpo-unweighted", "clinical weights help"),
-    ("mmedpo", "mmedpo-global", "local noise is better than global"),
-    ("dpo-minimal", "sft", "minimal edits help after fine-tuning"),
-    ("dpo-minimal", "dpo", "minimal edits are better than the truth as annotated"),
-    ("selftrain", "sft-tenth", "self-training helps where a tenth of the labels is known"),
-    ("selftrain", "sft", "self-training from a tenth of the labels reaches fine-tuning on all"),
-)
-REWARDS: Claims = (
-    ("sft", "base", "fine-tuning helps"),
-    ("aar", "sft", "rewards help after fine-tuning (UMed-LVLM's stage 2, GRPO)"),
-    ("aar-ppo", "sft", "the same with PPO helps"),
-    ("ppo", "sft", "PPO with a reward for relevance only helps"),
-    ("aar", "ppo", "abnormal-aware rewards add to a reward for relevance"),
-    ("aar", "aar-without-vrr", "the vision relevance reward helps (VRR)"),
-    ("aar", "aar-without-alr", "the reward for the place helps (ALR)"),
-    ("aar", "aar-without-relevance", "the reward for relevance helps"),
-    ("aar", "aar-ppo", "GRPO is better than PPO"),
-)
-SEEING: Claims = (
-    ("sft", "base", "fine-tuning helps"),
-    ("dpo", "sft", "preferring the truth to the model's own mistakes helps after fine-tuning"),
-    ("mmedpo", "dpo", "MMedPO is better than DPO"),
-    ("aar", "sft", "rewards help after fine-tuning"),
-    ("aar", "aar-without-vrr", "the vision relevance reward helps (VRR)"),
-)
-OTHERS: Claims = (
-    ("sft", "base", "fine-tuning helps"),
-    ("mdpo", "sft", "mDPO helps after fine-tuning"),
-    ("povid", "sft", "POVID helps after fine-tuning"),
-    ("sima", "sft", "SIMA helps after fine-tuning"),
-    ("self-rewarding", "sft", "self-rewarding helps after fine-tuning"),
-    ("aar", "sft", "rewards help after fine-tuning"),
-    ("aar-tightened", "aar", "a rising threshold for the place adds to rewards (`--tighten`)"),
-    ("sft-attention-loss", "sft", "attention supervision helps fine-tuning (`--attention-loss 0.1`)"),
-)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A variation of the main job beside it: what training lacks, and which test images tell what became of that."""
-
-    name: str
-    says: str
-    words: tuple[str, ...]
-    """Options of `unveil run`."""
-    by: Literal["label", "modality"] | None = None
-    """What the images that count are grouped by; None where all of them count."""
-    of: tuple[str, ...] = ()
-    """The groups."""
-
-
-#: One category of each synthetic modality.
-UNSEEN = ("abscess", "consolidation", "haemangioma", "ulcer")
-SETTINGS = (
-    Setting("unseen-categories", "categories never taught", ("--withhold", *UNSEEN), "label", UNSEEN),
-    Setting("unseen-modality", "a modality never taught", ("--withhold", "ultrasound"), "modality", ("ultrasound",)),
-    Setting("share-20", "20 % of the training patients", ("--train-share", "0.2")),
-    Setting("share-50", "50 % of the training patients", ("--train-share", "0.5")),
-)
-
-
-#: Category accuracy as UMed-LVLM reports it (arXiv 2501.01377): mean of five sets of real images, 7 billion weights, by
-#: PPO, one run, no interval.
-UMED_LVLM = {
-    "sft": 0.67,
-    "aar": 0.75,
-    "aar-without-vrr": 0.71,
-    "aar-without-alr": 0.72,
-    "aar-ppo": 0.75,
-    "ppo": 0.69,
-}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a study compares, by name."""
-
-    name: str
-    variants: tuple[Variant, ...]
-    claims: Claims
-    settings: tuple[Setting, ...] = ()
-    """Variations of the main job in which ``varied`` is compared with fine-tuning."""
-    varied: Variant | None = None
-    published: Mapping[str, float] = field(default_factory=dict)
-    """The accuracies of the paper, which stand beside."""
-    looks: bool = False
-    """Whether models answer with their images taken away too (``study_looking``)."""
-
-    @property
-    def marks(self) -> tuple[str, str]:
-        """The lines in a document between which its tables stand."""
-        return f"<!-- study {self.name}: begin -->", f"<!-- study {self.name}: end -->"
-
-
-_ABLATED = tuple(variant for variant in REWARDED if variant not in BASELINES)
-PLANS = {
-    "preferences": Plan("preferences", PREFERRED, PREFERENCES),
-    "rewards": Plan("rewards", _ABLATED, REWARDS, SETTINGS, "aar", UMED_LVLM),
-    "baselines": Plan("baselines", ("aar", *BASELINES), OTHERS),
-    "looking": Plan("looking", ("dpo", "mmedpo", "aar", "aar-without-vrr"), SEEING, looks=True),
-}
+SEEDS = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Run a comparison on synthetic images (`unveil run --compare`) over several seeds and write down what holds."""
+    """Run a comparison on synthetic images (`unveil run --compare`) over several seeds and write down what holds, or
+    redo the evaluation of a paper on your copies of its data sets."""
 
-    name: Positional[Literal["preferences", "rewards", "baselines", "looking"]]
+    groups: ClassVar = {"papers": ("data", "expert", "epochs", "limit", "allow_benchmark_test", "dry_run")}
+    name: Positional[Literal["preferences", "rewards", "baselines", "looking", "umed", "stllava", "mmedpo"]]
     """preferences: preference methods, their ablations and self-training. rewards: abnormal-aware rewarding and its
     ablations. baselines: mDPO, POVID, SIMA, self-rewarding, and the options --tighten and --attention-loss. looking:
     whether DPO, MMedPO and rewards with and without the one for attention make a fine-tuned model look at the image and
-    use the lesion."""
-    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
-    """Seeds; each draws other patients and trains anew."""
+    use the lesion. umed, stllava, mmedpo: the evaluations of UMed-LVLM, STLLaVA-Med and MMedPO, the papers' own figures
+    beside."""
+    seeds: tuple[int, ...] | None = None
+    """Seeds; each draws other patients and trains anew. By default 1 to 5; of a paper one alone, 1."""
     out: OutputFolder | None = None
     """Folder with a run for each seed, and study.json; by default runs/study-NAME."""
     document: InputFile | None = None
@@ -176,6 +65,18 @@ class Config:
     """Threads of each; by default all cores shared among jobs."""
     settings: tuple[str, ...] | None = None
     """Variations of the main job that are run beside it, by name; by default all that the study has."""
+    data: InputFolder | None = None
+    """Folder whose folders hold the paper's data sets as they were downloaded; what is not there is left out."""
+    expert: str = "rules"
+    """Who judges and writes wrong answers, as for `unveil prefer`."""
+    epochs: float | None = None
+    """Passes over the data of every training; by default as each command has it."""
+    limit: Count | None = None
+    """For a trial: only the first so many questions of each benchmark, and to sample answers to."""
+    allow_benchmark_test: bool = False
+    """Learn from images of a benchmark's test split where its published training split has them, as the papers did."""
+    dry_run: bool = False
+    """List a paper's commands; nothing is run or written."""
     restart: bool = False
     """Write over what was made with other settings; what is as it would be now is kept."""
 
@@ -199,8 +100,13 @@ class Mean:
 
 def main(config: Config) -> Path:
     """Runs what is not there yet, and writes ``study.json`` and the document's part; returns the former."""
+    if config.name in papers.PAPERS:
+        return _paper(config)
+    if config.seeds is None:
+        config = replace(config, seeds=SEEDS)
     plan = PLANS[config.name]
     out = config.out or Path(f"runs/study-{plan.name}")
+    assert config.seeds is not None
     if len(config.seeds) < 2 or len(set(config.seeds)) < len(config.seeds):
         raise records.RecordError("--seeds needs at least two different seeds")
     if config.jobs < 1:
@@ -244,6 +150,21 @@ def _looking(config: Config, plan: Plan, folders: Sequence[Path], found: Sequenc
     """What models answer without their images, one seed after the other: fine-tuning and what every seed has."""
     models = [name for name in _in_all(found, plan) if name != "base"]
     return study_looking.told([study_looking.looked(f, models, config.restart) for f in folders], models, mean)
+
+
+def _paper(config: Config) -> Path:
+    """The evaluation of a paper."""
+    data, seeds = papers.refuse(config.name, config.data), (1,) if config.seeds is None else config.seeds
+    if len(seeds) != 1:
+        raise records.RecordError(
+            f"--seeds: a paper is redone with one seed, its intervals are over patients; not {len(seeds)}"
+        )
+    asked = PaperRun(
+        config.out or Path(f"runs/study-{config.name}"),
+        *(config.model, seeds[0], config.expert, config.epochs, config.limit),
+        *(config.restart, config.allow_benchmark_test),
+    )
+    return papers.redo(papers.PAPERS[config.name], data, asked, config.dry_run)
 
 
 def _settings(config: Config, plan: Plan) -> list[Setting]:

@@ -100,14 +100,14 @@ def _preferred(variant: Variant, **options: Any) -> Callable[[Comparison], Path]
 
 
 def kinds(dialogues: Path) -> tuple[Kind, ...]:
-    """Diagnoses, where there are any; else phrases and the questions that came with the images."""
+    """Diagnoses, where there are any; else phrases, reports and the questions that came with the images."""
     return asked_kinds(jsonl.read_jsonl(dialogues, Dialogue))
 
 
 def asked_kinds(dialogues: Iterable[Dialogue]) -> tuple[Kind, ...]:
     """The same of dialogues that were read."""
     asked = {d.kind for d in dialogues}
-    own: tuple[Kind, ...] = ("closed", "choice", "open")
+    own: tuple[Kind, ...] = ("report", "closed", "choice", "open")
     return ("diagnosis",) if "diagnosis" in asked else (*(("grounding",) if "grounding" in asked else ()), *own)
 
 

@@ -101,7 +101,8 @@ def _draw(path: Path, said: Mapping[str, Answered], out: Path) -> None:
     """True boxes green, those of the best answer blue, of the worst red."""
     image = Image.fromarray(pixels.to_rgb(image_files.read(path)))
     pen = ImageDraw.Draw(image)
-    boxes = {"true": [f.box for f in said["best"].record.findings if f.box]}
+    placed = said["best"].dialogue.kind != "report"
+    boxes = {"true": [f.box for f in said["best"].record.findings if f.box and placed]}
     boxes |= {name: answered.case.parsed.boxes for name, answered in said.items()}
     for name, found in boxes.items():
         for box in found:

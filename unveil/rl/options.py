@@ -65,7 +65,7 @@ class RlOptions(RecipeOptions):
     """Records, which hold the truth: records.jsonl, as `unveil ingest` writes it."""
     dialogues: InputFile
     """Questions on them; those of the training split are answered, those of validation watched."""
-    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "grounding")
+    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "grounding", "report")
     """Kinds of questions to learn from."""
     limit: Count | None = None
     """Questions of the training split that are used, a fixed sample; by default all."""

@@ -27,8 +27,8 @@ from unveil.core.geometry import attended, match, mean_giou, mean_iou
 from unveil.core.grading import EXACT, score
 from unveil.core.plugins import short, told
 from unveil.core.registry import Registry
-from unveil.core.words import overlap
 from unveil.rl.own_rewards import FormError, Own, check_name, read
+from unveil.rl.text_rewards import bleu, findings, radgraph, similarity
 
 Combination = Literal["max", "z", "sum"]
 UNUSABLE = "unusable"
@@ -149,11 +149,6 @@ def form(answered: Answered) -> float | None:
     return float(answered.usable and not parsed.malformed and fits)
 
 
-def similarity(answered: Answered) -> float | None:
-    """F1 of the words that the answer shares with the true one; for reports and open questions, without boxes."""
-    return overlap(answered.text, answered.dialogue.answer).f1
-
-
 # ------------------------------------------------------------------------------------------------------- their weights
 
 
@@ -206,6 +201,9 @@ _FUNCTIONS: dict[str, Function | Own] = {
     "form": form,
     "giou": giou,
     "similarity": similarity,
+    "bleu": bleu,
+    "findings": findings,
+    "radgraph": Own(radgraph, "texts"),
 }
 
 

@@ -156,7 +156,7 @@ class SftOptions(RecipeOptions):
     records: InputFile | None = None
     """Records, which hold the truth: with them validation questions are also answered, greedily, at the end of each
     epoch (whatever --validate-every says), and the weights that answer best are kept, which the loss does not tell."""
-    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "grounding")
+    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "grounding", "report")
     """records: kinds of questions that are answered."""
     max_new_tokens: Count = 384
     """records: longest answer in tokens."""

@@ -32,6 +32,8 @@ METRICS = {
     "localisation_refusal",
     "grounding_iou",
     "recognition",
+    "report_rougeL",
+    "report_found",
     "closed",
     "choice",
     "open_f1",

@@ -10,11 +10,13 @@ from unveil.core.records import Prediction
 from unveil.evaluate.sections.as_published import AS_PUBLISHED
 from unveil.evaluate.sections.boxes import BOXES
 from unveil.evaluate.sections.calibration import CALIBRATION
+from unveil.evaluate.sections.hallucination import HALLUCINATION
 from unveil.evaluate.sections.looking import LOOKING
+from unveil.evaluate.sections.reports import REPORTS
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 from unveil.evaluate.sections.subgroups import SUBGROUPS
 
-SECTIONS: tuple[Section[Any], ...] = (BOXES, CALIBRATION, SUBGROUPS, LOOKING, AS_PUBLISHED)
+SECTIONS: tuple[Section[Any], ...] = (*(BOXES, REPORTS, HALLUCINATION, CALIBRATION, SUBGROUPS, LOOKING, AS_PUBLISHED),)
 
 Keep = Callable[[Case, Prediction], None]
 

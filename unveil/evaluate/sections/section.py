@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from unveil.core.grading import Case
+from unveil.core.radeval import Metric
 from unveil.core.records import Dialogue, Prediction, Record, Shown
 from unveil.evaluate.sensitivity import Looked
 
@@ -27,6 +28,8 @@ class Scoring:
     seed: int
     looked: Mapping[str, Mapping[Shown, Looked]] = field(default_factory=dict)
     """By model and by what was shown, what became of answers to images that were taken away."""
+    radeval: Sequence[Metric] = ()
+    """Metrics of reports that the package RadEval is asked for."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,45 @@
+"""Benchmarks that are made of several sets or tasks: UMed-LVLM's diagnoses, FLARE-MLLM-2D."""
+
+from unveil.evaluate.benchmarks.benchmark import Benchmark, by_part, by_source
+
+UMED = ("deeplesion", "kits23", "kvasir-seg", "nih-chestxray14", "tbx11k")
+
+TASKS: tuple[Benchmark, ...] = (
+    Benchmark(
+        "umed-mau",
+        "MAU diagnoses (UMed-LVLM)",
+        UMED,
+        ("diagnosis",),
+        ("accuracy", "iou", "iou50"),
+        "`Give the diagnosis: detection, localisation, recognition.`",
+        "three lines, of which the names count for accuracy and the boxes for IoU; what is not in this form is "
+        "unparsable, and counted",
+        "the published test split of each set; where a set publishes none, a fifth of its patients, dealt by seed",
+        group=by_source,
+        group_title="source",
+        protocol="UMed-LVLM, 2025, arXiv 2501.01377",
+        notes=(
+            "The paper's 5,817 images, its split and the wording of its questions are not published: figures stand "
+            "beside its own, and cannot equal them.",
+            "KiTS19 or another kidney set may be the paper's; KiTS23 is read here.",
+        ),
+    ),
+    Benchmark(
+        "flare-mllm-2d",
+        "FLARE-MLLM-2D",
+        ("flare-mllm-2d",),
+        ("closed", "choice", "open", "localisation"),
+        ("localisation_iou", "choice", "closed", "open_f1", "exact"),
+        "as published; of detection `Where is the NAME?`, so that boxes are read in the format of the model",
+        "classes by their words, several by the words that both lists have, boxes as the model writes them, numbers "
+        "where an answer holds one",
+        "the images that are published for validation, since answers of test are withheld",
+        numbers=True,
+        group=by_part,
+        group_title="set",
+        notes=(
+            "Boxes have no name in the answers: they are asked for as `finding`, or as --default-label says.",
+            "FLARE itself tells F1 at IoU 0.5 and 0.3 of detection, from all boxes of a set, and the mean over sets.",
+        ),
+    ),
+)

@@ -1,0 +1,75 @@
+"""The page of one or of all benchmarks that a model was measured by, and the same in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from unveil.core import benchmarks as learning
+from unveil.core import console
+from unveil.core.files import write_text
+from unveil.evaluate.benchmarks import BENCHMARKS
+from unveil.evaluate.benchmarks.results import TITLES, cell
+from unveil.ingest.formats import FORMATS
+
+Row = Mapping[str, Any]
+
+
+def write(rows: Sequence[Row], left: Mapping[str, str], out: Path) -> Path:
+    """``benchmark.html``, one page that loads nothing; ``left`` are the benchmarks and folders that were left out."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.globals.update(cell=cell, titles=TITLES, doubts=doubts)
+    template = environment.from_string(files("unveil.pipelines").joinpath("benchmark.html.j2").read_text("utf-8"))
+    shown = [{**row, "about": BENCHMARKS[row["benchmark"]], "sets": _sets(row["benchmark"])} for row in rows]
+    models = sorted({row["model"] for row in rows})
+    return write_text(out / "benchmark.html", template.render(rows=shown, left=left, models=models))
+
+
+def _sets(benchmark: str) -> list[Any]:
+    return [about for name in BENCHMARKS[benchmark].sets if (about := FORMATS[name].about)]
+
+
+def doubts(row: Row) -> list[str]:
+    """What a reader has to know before the figures of a run are believed, a sentence each."""
+    told = []
+    if row["limit"] is not None:
+        told.append(f"Only the first {row['limit']} questions at the most were asked: this is no benchmark figure.")
+    elif row["size"] and row["questions"] < row["size"]:
+        told.append(
+            f"{row['questions']} of the {row['size']} published questions were asked: figures of a part cannot be "
+            "compared with published ones."
+        )
+    if row["missing"]:
+        told.append(f"Data sets that were not there: {', '.join(row['missing'])}.")
+    if row["learnt"]:
+        told.append(f"The model has learnt from {learning.told(row['learnt'])}: {learning.WORTHLESS}.")
+    elif row["trained_here"]:
+        told.append("By its run.json the model has learnt from none of the test images: all are new to it.")
+    else:
+        told.append("Whether the model has seen test images is not known: it was trained elsewhere.")
+    if row["dealt"]:
+        told.append(f"No split is published, so that a fifth was dealt here: {', '.join(row['dealt'])}.")
+    if not row["patients_known"]:
+        told.append("Nobody tells the patients: intervals are over images, and may be too narrow.")
+    return told
+
+
+def show(rows: Sequence[Row]) -> None:
+    """The figures in the terminal."""
+    lines = []
+    for row in rows:
+        for number, (metric, figure) in enumerate(row["metrics"].items()):
+            alone = row["unseen"].get("metrics", {}).get(metric)
+            name = BENCHMARKS[row["benchmark"]].title if not number else ""
+            lines.append([name, TITLES[metric], str(figure["n"]), cell(figure), cell(alone) if alone else "the same"])
+    console.table("Value and 95 % interval", ["benchmark", "metric", "n", "test split", "not in training"], lines)
+    whose: dict[str, list[str]] = {}
+    for row in rows:
+        for told in doubts(row):
+            whose.setdefault(told, []).append(row["benchmark"])
+    for told, names in whose.items():
+        console.say(f"{', '.join(names)}: {told}")
