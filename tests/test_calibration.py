@@ -72,8 +72,8 @@ def test_free_answers_are_as_sure_as_their_tokens_are_on_average():
         ({"options": (-1.0, -math.inf, -1.0)}, "d: an option has no log-probability"),
         ({"options": (-1.0, math.nan, -1.0)}, "d: an option has no log-probability"),
         ({"tokens": ((1, -0.1), (3, -0.1))}, "d: its tokens end at 3, its answer at 1"),
-        ({"tokens": ((0, math.nan), (1, -0.1))}, "d: a token has no log-probability"),
-        ({"tokens": ((0, -0.1), (1, 2.0))}, "d: a token has no log-probability"),
+        ({"tokens": ((0, math.nan), (1, -0.1))}, "d: a token's log-probability is"),
+        ({"tokens": ((0, -0.1), (1, 2.0))}, "d: a token's log-probability is"),
     ],
 )
 def test_spoilt_confidences_are_named(more, why):
@@ -167,7 +167,7 @@ def test_a_file_with_no_number_for_a_probability_is_refused(files, tmp_path):
     row["options"][0] = math.nan
     (tmp_path / "nan.jsonl").write_text("\n".join([json.dumps(row), *lines[1:]]))
     read = files / "records.jsonl", files / "dialogues.jsonl"
-    with pytest.raises(RecordError, match=r"nan\.jsonl:1"):
+    with pytest.raises(RecordError, match=r"nan\.jsonl"):
         score(*read, {"sft": tmp_path / "nan.jsonl"}, tmp_path)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.conftest import dialogue, draw, ids_of
 from unveil.core.records import Dialogue
 from unveil.testing.models import fresh, loaded
-from unveil.vlm.confidence import OptionRows, options_of, tokens_of
+from unveil.vlm.confidence import Beginnings, options_of, tokens_of
 from unveil.vlm.engine import Engine
 from unveil.vlm.generate import Rollout, drawn_from
 from unveil.vlm.inputs import EncodedExample
@@ -116,7 +116,7 @@ def test_options_are_those_of_plain_rows(name: str, way: str, tmp_path: Path) ->
 
 def test_ways_of_writing_one_option_are_added_up() -> None:
     """p 0.2 and 0.1 for yes, 0.05 for no: ln 0.3 = -1.2040 and ln 0.05 = -2.9957; the second question has none."""
-    given = OptionRows((), ((2, 1), ()))
+    given = Beginnings((), ((2, 1), ()))
     assert given.likely([math.log(0.2), math.log(0.1), math.log(0.05)]) == [(-1.204, -2.9957), ()]
 
 
@@ -140,4 +140,4 @@ def test_options_that_begin_alike_are_not_known(tiny: Loaded, tmp_path: Path, mo
     monkeypatch.setattr(
         tiny.chat, "encode", lambda d, *a, **k: replace(real(d, *a, **k), answer=ids_of(tiny.chat, "?????"))
     )
-    assert options_of(tiny.chat, dialogues, rows) == OptionRows((), ((), (), (), ()))
+    assert options_of(tiny.chat, dialogues, rows) == Beginnings((), ((), (), (), ()))

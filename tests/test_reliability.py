@@ -10,16 +10,16 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
 from unveil.evaluate import reliability, selective
-from unveil.evaluate.reliability import JudgedAnswers
+from unveil.evaluate.reliability import Confident
 
 
-def judged(*answers: tuple[float, int], clusters: tuple[int, ...] | None = None) -> JudgedAnswers:
+def judged(*answers: tuple[float, int], clusters: tuple[int, ...] | None = None) -> Confident:
     confidence, right = zip(*answers, strict=True)
     numbers = clusters if clusters is not None else range(len(answers))
-    return JudgedAnswers(np.array(confidence, float), np.array(right, float), np.array(list(numbers)))
+    return Confident(np.array(confidence, float), np.array(right, float), np.array(list(numbers)))
 
 
-def error(of: JudgedAnswers, edges) -> float:
+def error(of: Confident, edges) -> float:
     return float(reliability.calibration_error(of.gaps(edges).sum(0), len(of)))
 
 
@@ -105,9 +105,9 @@ def test_levels_are_joined_where_there_are_many():
 # ------------------------------------------------------------------------------------------------------------ figures
 
 
-def many(rng, n: int = 300, sharp: float = 1.0) -> JudgedAnswers:
+def many(rng, n: int = 300, sharp: float = 1.0) -> Confident:
     confidence = rng.uniform(0.5, 1, n)
-    return JudgedAnswers(confidence, (rng.random(n) < confidence**sharp).astype(float), np.arange(n) // 2)
+    return Confident(confidence, (rng.random(n) < confidence**sharp).astype(float), np.arange(n) // 2)
 
 
 def test_brier_is_scikit_learn_s_and_isotonic_calibration_helps():

@@ -8,13 +8,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from unveil.core.box_formats import BOX_FORMATS, View
+from unveil.core.confidence import LARGEST
 from unveil.core.grading import Case, ScoreError, grade
 from unveil.core.records import Dialogue, Prediction, Record
 from unveil.core.untrusted import quoted
 
 Row = TypeVar("Row", Record, Dialogue, Prediction)
-SURE = 1e-3
-"""The most that rounding may leave a log-probability above 0."""
 
 
 def unique(rows: Iterable[Row], what: str) -> dict[str, Row]:
@@ -80,11 +79,10 @@ def _look_at_tokens(p: Prediction) -> None:
     """Raises ``ScoreError`` where tokens are not those of the answer, or without a log-probability."""
     if not p.tokens:
         return
-    if p.tokens[-1][0] != len(p.answer):
-        end = p.tokens[-1][0]
+    if (end := p.tokens[-1][0]) > len(p.answer):
         raise ScoreError(f"{p.id}: its tokens end at {end}, its answer at {len(p.answer)}; predict it again")
-    if not all(-math.inf < logp <= SURE for _, logp in p.tokens):
-        raise ScoreError(f"{p.id}: a token has no log-probability; predict it again")
+    if wrong := [logp for _, logp in p.tokens if not -math.inf < logp <= LARGEST]:
+        raise ScoreError(f"{p.id}: a token's log-probability is {wrong[0]:g}, not a number up to 0; predict again")
 
 
 def _look_at_options(dialogue: Dialogue, p: Prediction) -> None:
@@ -96,7 +94,7 @@ def _look_at_options(dialogue: Dialogue, p: Prediction) -> None:
     )
     if len(p.options) != wanted:
         raise ScoreError(f"{p.id}: {len(p.options)} log-probabilities of {wanted} options; predict it again")
-    if not all(-math.inf < logp <= SURE for logp in p.options):
+    if not all(-math.inf < logp <= LARGEST for logp in p.options):
         raise ScoreError(f"{p.id}: an option has no log-probability; predict it again")
 
 

@@ -36,7 +36,7 @@ class PredictOptions(ModelChoice, ServerOptions):
     """Longest answer in tokens; an answer that hits it is marked as cut."""
     confidence: bool = True
     """Keep how sure the model is: the log-probability of each token of an answer, and of each option of multiple choice
-    or of yes and no. The file becomes several times as large, and calibration can be told from it."""
+    or of yes and no. The file becomes half as large again or more, and calibration can be told from it."""
     precision: Precision = "auto"
     """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
     image: Shown = "own"

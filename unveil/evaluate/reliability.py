@@ -26,7 +26,7 @@ LEVELS = 1000
 
 
 @dataclass(frozen=True)
-class JudgedAnswers:
+class Confident:
     """Answers with their confidence from 0 to 1, whether each is right (0 or 1), and the cluster that it belongs to."""
 
     confidence_N: Array
@@ -52,7 +52,7 @@ class JudgedAnswers:
         flat = counted(self.cluster_N * bins + at_N, gaps_N, self.clusters * bins)
         return flat.reshape(self.clusters, bins)
 
-    def calibrated(self, confidence_N: Array) -> JudgedAnswers:
+    def calibrated(self, confidence_N: Array) -> Confident:
         return replace(self, confidence_N=confidence_N)
 
 
@@ -86,7 +86,7 @@ def calibration_error(gaps_XM: Array, n_X: Any) -> Any:
     return np.abs(gaps_XM).sum(-1) / n_X
 
 
-def reliability(judged: JudgedAnswers, edges: Array) -> list[dict[str, float]]:
+def reliability(judged: Confident, edges: Array) -> list[dict[str, float]]:
     """The bins that hold answers: from, to, number of answers, their mean confidence and accuracy."""
     at_N = bin_of(judged.confidence_N, edges)
     out = []
@@ -127,13 +127,13 @@ def aurc(answers_XL: Array, wrong_XL: Array) -> Any:
     return (answers_XL * risk_XL).sum(-1) / answers_XL.sum(-1)
 
 
-def by_level(judged: JudgedAnswers) -> tuple[Array, Array]:
+def by_level(judged: Confident) -> tuple[Array, Array]:
     """Answers and wrong answers by level of confidence, (L,) each."""
     level_N, count = levels(judged.confidence_N)
     return counted(level_N, np.ones(len(judged)), count), counted(level_N, 1 - judged.right_N, count)
 
 
-def threshold(judged: JudgedAnswers, target: float, least: int) -> tuple[float, int] | None:
+def threshold(judged: Confident, target: float, least: int) -> tuple[float, int] | None:
     """The lowest confidence at which the answers that are as sure or surer are right as often as ``target`` asks, and
     how many they are; None where no ``least`` of them are.
 
@@ -151,7 +151,7 @@ def threshold(judged: JudgedAnswers, target: float, least: int) -> tuple[float, 
 # --------------------------------------------------------------------------------------------------------- isotonic
 
 
-def isotonic(fitted: JudgedAnswers, confidence_N: Array) -> Array:
+def isotonic(fitted: Confident, confidence_N: Array) -> Array:
     """Confidences calibrated by the rising step function that fits other answers best (Zadrozny and Elkan 2002)."""
     from sklearn.isotonic import IsotonicRegression
 
@@ -163,7 +163,7 @@ def isotonic(fitted: JudgedAnswers, confidence_N: Array) -> Array:
 # -------------------------------------------------------------------------------------------------------- resamples
 
 
-def resampled(judged: JudgedAnswers, sums: Sequence[Array], resamples: int, seed: int) -> tuple[list[Array], Array]:
+def resampled(judged: Confident, sums: Sequence[Array], resamples: int, seed: int) -> tuple[list[Array], Array]:
     """Sums by cluster, (C,) or (C, K) each, added up over the same resamples, and the area under the risk-coverage
     curve of each, (B,)."""
     from scipy.sparse import csr_array

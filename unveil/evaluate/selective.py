@@ -13,7 +13,7 @@ import numpy as np
 from unveil.core import bootstrap
 from unveil.core.bootstrap import MANY
 from unveil.evaluate import reliability
-from unveil.evaluate.reliability import Array, JudgedAnswers
+from unveil.evaluate.reliability import Array, Confident
 
 TARGETS = (0.8, 0.9, 0.95)
 """Accuracies for which a threshold is chosen on the validation split."""
@@ -24,9 +24,9 @@ Cell = dict[str, Any]
 
 
 def figures(
-    judged: JudgedAnswers,
+    judged: Confident,
     beside: Mapping[str, Array],
-    fitted: JudgedAnswers | None,
+    fitted: Confident | None,
     why: str,
     resamples: int,
     seed: int,
@@ -71,12 +71,12 @@ def figures(
     }
 
 
-def _squared(judged: JudgedAnswers) -> Array:
+def _squared(judged: Confident) -> Array:
     """Brier's score of the confidence that an answer is right (Brier 1950), by answer."""
     return np.square(judged.confidence_N - judged.right_N)
 
 
-def _after(sure: _Resampled, fitted: JudgedAnswers | None, why: str) -> dict[str, Any]:
+def _after(sure: _Resampled, fitted: Confident | None, why: str) -> dict[str, Any]:
     """Calibration error and Brier's score after isotonic calibration."""
     if fitted is None:
         return {"reason": why}
@@ -102,11 +102,11 @@ def _selected(sure: _Resampled, target: float, chosen: tuple[float, int] | None,
     return about | {"coverage": coverage, "abstained": abstained, "accuracy": accuracy}
 
 
-def _bins(judged: JudgedAnswers, edges: Array) -> list[dict[str, float]]:
+def _bins(judged: Confident, edges: Array) -> list[dict[str, float]]:
     return reliability.reliability(judged, edges)
 
 
-def _points(judged: JudgedAnswers) -> list[list[float]]:
+def _points(judged: Confident) -> list[list[float]]:
     """Coverage and risk, at so many levels of confidence as are kept, the first and the last among them."""
     coverage_L, risk_L = reliability.curve(*reliability.by_level(judged))
     at = np.unique(np.linspace(0, len(risk_L) - 1, POINTS).round().astype(int))
@@ -116,7 +116,7 @@ def _points(judged: JudgedAnswers) -> list[list[float]]:
 class _Resampled:
     """Sums by cluster, and the same over the resamples."""
 
-    def __init__(self, judged: JudgedAnswers, sums: Mapping[str, Array], resamples: int, seed: int):
+    def __init__(self, judged: Confident, sums: Mapping[str, Array], resamples: int, seed: int):
         self.judged, self.sums = judged, sums
         drawn, self.areas_B = reliability.resampled(judged, list(sums.values()), resamples, seed)
         self.drawn = dict(zip(sums, drawn, strict=True))
@@ -162,11 +162,11 @@ def _cell(value: float, drawn_B: Array, n: int, clusters: int) -> Cell:
     return cell | {"low": low, "high": high}
 
 
-def confident(rows: Sequence[tuple[str, float, bool]]) -> JudgedAnswers:
+def confident(rows: Sequence[tuple[str, float, bool]]) -> Confident:
     """Answers by their clusters, confidences and whether they are right."""
     clusters = [cluster for cluster, _, _ in rows]
     names: dict[str, int] = {name: i for i, name in enumerate(sorted(set(clusters)))}
-    return JudgedAnswers(
+    return Confident(
         np.array([confidence for _, confidence, _ in rows], np.float64),
         np.array([right for _, _, right in rows], np.float64),
         np.array([names[cluster] for cluster in clusters], np.int64),

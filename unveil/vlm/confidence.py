@@ -42,7 +42,7 @@ def rounded(logp: float) -> float:
 
 
 @dataclass(frozen=True)
-class OptionRows:
+class Beginnings:
     """The beginnings of the answers that questions let choose from, as rows to be scored, question after question."""
 
     rows: tuple[EncodedExample, ...]
@@ -56,7 +56,7 @@ class OptionRows:
         return [tuple(rounded(_any(next(given) for _ in range(n))) for n in of) for of in self.counts]
 
 
-def options_of(chat: Chat, dialogues: Iterable[Dialogue], asked: Iterable[EncodedExample]) -> OptionRows:
+def options_of(chat: Chat, dialogues: Iterable[Dialogue], asked: Iterable[EncodedExample]) -> Beginnings:
     """What is to be scored so that a model's options are known (``alternatives``).
 
     A question whose options begin with the same ids, so that they cannot be told apart there, has none.
@@ -68,7 +68,7 @@ def options_of(chat: Chat, dialogues: Iterable[Dialogue], asked: Iterable[Encode
         apart = not any(_begins(a, b) for i, of in enumerate(runs) for other in runs[:i] for a in of for b in other)
         counts.append(tuple(map(len, runs)) if apart else ())
         rows += [replace(row, answer=list(ids)) for of in runs for ids in of] if apart else []
-    return OptionRows(tuple(rows), tuple(counts))
+    return Beginnings(tuple(rows), tuple(counts))
 
 
 def _runs(chat: Chat, dialogue: Dialogue, row: EncodedExample, ways: Sequence[Wording]) -> list[tuple[int, ...]]:

@@ -21,7 +21,7 @@ from unveil.core.choices import read_choice
 from unveil.core.grading import Case
 from unveil.core.records import Prediction
 from unveil.evaluate import selective
-from unveil.evaluate.reliability import BINS, JudgedAnswers
+from unveil.evaluate.reliability import BINS, Confident
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 from unveil.evaluate.selective import TARGETS
 
@@ -33,7 +33,7 @@ GROUPS = {
 FREE = ("open", "recognition")
 
 
-class SureAnswer(NamedTuple):
+class Sureness(NamedTuple):
     """What the figures need of an answer. ``confidence`` is NaN where it is not known."""
 
     group: str
@@ -48,25 +48,25 @@ class SureAnswer(NamedTuple):
     """Which option is true."""
 
 
-def keep(case: Case, prediction: Prediction) -> SureAnswer | None:
+def keep(case: Case, prediction: Prediction) -> Sureness | None:
     """Its confidence and whether it is right; None where it is of another kind or has no verdict."""
     if case.dialogue.kind in FREE:
         if (right := case.outcome.right) is None:
             return None
-        return SureAnswer("free", case.record.cluster, _of_tokens(prediction), right)
+        return Sureness("free", case.record.cluster, _of_tokens(prediction), right)
     true = _true(case)
     if true is None:
         return None
     group = "choice" if case.dialogue.kind == "choice" else "yes_no"
     if not prediction.options:
-        return SureAnswer(group, case.record.cluster, math.nan, False)
+        return Sureness(group, case.record.cluster, math.nan, False)
     odds = [math.exp(logp) for logp in prediction.options]
     most = max(prediction.options)
     weights = [math.exp(logp - most) for logp in prediction.options]
     shares = [weight / sum(weights) for weight in weights]
     brier = sum((share - (i == true)) ** 2 for i, share in enumerate(shares))
     likeliest = prediction.options.index(most)
-    return SureAnswer(group, case.record.cluster, max(shares), likeliest == true, brier, sum(odds), true)
+    return Sureness(group, case.record.cluster, max(shares), likeliest == true, brier, sum(odds), true)
 
 
 def _of_tokens(prediction: Prediction) -> float:
@@ -86,7 +86,7 @@ def _true(case: Case) -> int | None:
     return None if yes is None else 0 if yes else 1
 
 
-def summarise(answers: Answers[SureAnswer], scoring: Scoring) -> dict[str, Any] | None:
+def summarise(answers: Answers[Sureness], scoring: Scoring) -> dict[str, Any] | None:
     """The figures of each model by group; None where no question of these groups was asked."""
     models = {}
     for model, rows in answers.asked.items():
@@ -100,7 +100,7 @@ def summarise(answers: Answers[SureAnswer], scoring: Scoring) -> dict[str, Any] 
     return {"bins": BINS, "norm": "l1", "least": MANY, "titles": GROUPS, "models": models}
 
 
-def _group(asked: Sequence[SureAnswer], held: Sequence[SureAnswer], scoring: Scoring) -> dict[str, Any]:
+def _group(asked: Sequence[Sureness], held: Sequence[Sureness], scoring: Scoring) -> dict[str, Any]:
     """One model's figures on one group of questions."""
     known, fitted = _known(asked), _known(held)
     about = {"questions": len(asked), "n": len(known)}
@@ -117,11 +117,11 @@ def _group(asked: Sequence[SureAnswer], held: Sequence[SureAnswer], scoring: Sco
     return about | selective.figures(_judged(known), beside, chosen_on, why, scoring.resamples, scoring.seed)
 
 
-def _known(rows: Sequence[SureAnswer]) -> list[SureAnswer]:
+def _known(rows: Sequence[Sureness]) -> list[Sureness]:
     return [row for row in rows if not math.isnan(row.confidence)]
 
 
-def _judged(rows: Sequence[SureAnswer]) -> JudgedAnswers:
+def _judged(rows: Sequence[Sureness]) -> Confident:
     return selective.confident([(row.cluster, row.confidence, row.right) for row in rows])
 
 
