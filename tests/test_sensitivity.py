@@ -132,7 +132,7 @@ def test_models_are_compared_by_what_they_lose(folder: Path) -> None:
 
 
 def test_without_such_files_there_is_no_section(folder: Path) -> None:
-    assert scored(folder, {})["sections"] == {}
+    assert "looking" not in scored(folder, {})["sections"]
 
 
 def test_figures_are_those_of_paired_differences() -> None:
