@@ -16,10 +16,11 @@ from unveil.core import provenance
 from unveil.core.box_formats import BOX_FORMATS, View, render
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.options import OptionError
-from unveil.core.records import Dialogue, Finding, Prediction, Question, Record, RecordError, Source
+from unveil.core.records import Dialogue, Finding, Kind, Prediction, Question, Record, RecordError, Source
 from unveil.evaluate.benchmarks import BENCHMARKS, questions, results
 from unveil.evaluate.benchmarks.benchmark import SHORT, by_part
 from unveil.evaluate.metrics import METRICS
+from unveil.evaluate.sections import as_published
 from unveil.ingest.formats import FORMATS
 from unveil.ingest.reading import IngestError
 from unveil.pipelines import benchmark, benchmark_page
@@ -28,6 +29,7 @@ from unveil.pipelines.benchmark import Config
 ALL = pytest.mark.parametrize("row", BENCHMARKS.values(), ids=lambda row: row.name)
 
 
+KINDS_ASKED: tuple[Kind, ...] = ("report", "open")
 #: Whose helper makes the folder itself.
 MAKES_ITS_FOLDER = {"medmnist"}
 
@@ -168,6 +170,18 @@ def test_parts_of_a_set_are_told_by_the_file() -> None:
         "Pharmacy",
         "BUSI",
     ]
+
+
+def test_a_study_is_asked_for_its_report_once() -> None:
+    """Two images of one study, one of another; other questions are asked of each image."""
+    rows = [Record(n, f"{n}.png", 9, 9, study=of, source=Source("a")) for n, of in (("1", "s"), ("2", "s"), ("3", "t"))]
+    given = [Dialogue(f"{r.id}/{k}", r.id, r.image, "test", k, "q", "a") for r in rows for k in KINDS_ASKED]
+    assert [d.id for d in questions.once(given, rows)] == ["1/report", "1/open", "2/open", "3/report", "3/open"]
+
+
+def test_published_scorings_are_those_that_there_are() -> None:
+    known = {figure.name for figure in as_published.FIGURES}
+    assert {name for row in BENCHMARKS.values() for name in row.published} <= known
 
 
 def test_no_question_of_a_kind_is_told_with_what_there_is(tmp_path: Path) -> None:

@@ -217,14 +217,20 @@ class Job:
 
     @property
     def asking(self) -> Step:
-        every = mau.Config(records=self.records, out=self.out / "every.jsonl", restart=self.config.restart)
+        every = mau.Config(
+            records=self.records,
+            out=self.out / "every.jsonl",
+            report_sections=("report",) if self.benchmark.report else (),
+            restart=self.config.restart,
+        )
         return Step("curate mau", every, mau.main, lambda: [self.records])
 
     def ask(self) -> dict[str, int]:
         """Writes the questions; returns what of the data was left out, and why."""
         self.asking.run()
         every = self.asking.config.out
-        kept, left = questions.asked(self.benchmark, jsonl.read_jsonl(every, Dialogue), self.config.limit)
+        alone = questions.once(jsonl.read_jsonl(every, Dialogue), jsonl.read_jsonl(self.records, Record))
+        kept, left = questions.asked(self.benchmark, alone, self.config.limit)
         jsonl.write_jsonl(self.dialogues, kept)
         unread = [step.config.out / "rejected.jsonl" for step in self.reading()]
         lost = sum(file.read_bytes().count(b"\n") for file in unread if file.is_file())
@@ -271,6 +277,8 @@ class Job:
         bootstrap = results.Bootstrap(self.config.resamples, self.config.seed)
         scores = read_json(self.out / "scores" / "scores.json", lenient=True)
         own = results.result(self.benchmark, rows, found, bootstrap)
+        if self.benchmark.report:
+            own["metrics"] |= results.of_reports(scores, self.model)
         if self.benchmark.numbers:
             answers = jsonl.read_jsonl(self.config.predictions or self.out / "predictions.jsonl", Prediction)
             missed = numbers.misses(rows, jsonl.read_jsonl(self.dialogues, Dialogue), answers)

@@ -101,6 +101,8 @@ MMEDPO = Paper(
     (
         "The paper's hallucinated answers and lesion maps come from GPT-4o and MedKLIP; here wrong answers come from "
         "--expert, and what is hidden is what the model attends to, since most answers name nothing that has a box.",
+        "Its reports of IU X-Ray and MIMIC-CXR are not trained here; `unveil benchmark iu-xray` and `mimic-cxr` "
+        "measure them, by BLEU of sacrebleu, ROUGE-L and METEOR of whole reports.",
         "FiSAO's equation 8 is not available, so that nothing stands beside its row; STLLaVA-Med's is in "
         "`unveil study stllava`.",
         "The paper trains on VQA-RAD's published training split, which shows nearly all images of test; here these are "

@@ -81,7 +81,8 @@ STLLAVA_MED = Paper(
     (
         "The paper starts from LLaVA's weights and 60,000 conversations; here it starts from --model, so that its row "
         "LLaVA-Med stands beside the model as it comes.",
-        "The paper's judge is GPT-4o by a rule that is not published; here it is --expert.",
+        "The paper's judge is GPT-4o by a rule that is not published; here it is --expert: rules know no answer to "
+        "what a model asks about images without boxes, so that stage 2 needs an expert that sees.",
         "Its closed accuracy finds yes and no within other words, and its open recall counts a word as often as it is "
         "repeated; ours do not (docs/explanation/metrics.md).",
         "The paper keeps the second answer on a tie and never swaps the order of two; here a pair whose verdict flips, "

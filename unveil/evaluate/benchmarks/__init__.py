@@ -9,12 +9,13 @@ from unveil.core.untrusted import listed, quoted
 from unveil.evaluate.benchmarks.benchmark import Benchmark
 from unveil.evaluate.benchmarks.boxes import BOXES
 from unveil.evaluate.benchmarks.choice import CHOICE
+from unveil.evaluate.benchmarks.reports import REPORTS
 from unveil.evaluate.benchmarks.tasks import TASKS
 from unveil.evaluate.benchmarks.vqa import VQA
 
 __all__ = ["BENCHMARKS", "Benchmark", "chosen"]
 
-BENCHMARKS: dict[str, Benchmark] = {row.name: row for row in (*VQA, *CHOICE, *BOXES, *TASKS)}
+BENCHMARKS: dict[str, Benchmark] = {row.name: row for row in (*VQA, *CHOICE, *REPORTS, *BOXES, *TASKS)}
 
 
 def chosen(name: str) -> Benchmark:

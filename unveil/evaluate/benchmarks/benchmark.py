@@ -42,6 +42,8 @@ class Benchmark:
     """Words below each closed or open question."""
     published: tuple[str, ...] = ()
     """Figures as others publish them that stand beside ours, by their names in the section ``as_published``."""
+    report: bool = False
+    """Whether reports are asked for, of one image a study; BLEU and METEOR are then told too."""
     numbers: bool = False
     """Whether some answers are numbers, of which the mean absolute error is told too."""
     group: Callable[[Record], str] | None = None

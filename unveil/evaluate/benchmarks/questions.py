@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from unveil.core.records import Dialogue, Record, RecordError
@@ -62,6 +62,17 @@ def asked(
         left[f"questions behind the first {limit} (--limit)"] = len(kept) - limit
         kept = kept[:limit]
     return kept, left
+
+
+def once(dialogues: Iterable[Dialogue], records: Iterable[Record]) -> Iterator[Dialogue]:
+    """Of each study the report once, at its first image; whatever else is asked."""
+    studies = {r.id: (r.source.dataset, r.study or r.id) for r in records}
+    seen: set[tuple[str, str]] = set()
+    for d in dialogues:
+        if d.kind != "report" or studies[d.record] not in seen:
+            yield d
+        if d.kind == "report":
+            seen.add(studies[d.record])
 
 
 def worded(benchmark: Benchmark, dialogue: Dialogue) -> Dialogue:

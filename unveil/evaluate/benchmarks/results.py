@@ -34,6 +34,11 @@ TITLES = {
     "localisation_iou": "mean IoU, place of a name",
     "grounding_iou": "mean IoU, place of a phrase",
     "grounding_iou50": "IoU at least 0.5, place of a phrase",
+    "report_rougeL": "ROUGE-L",
+    "report_found": "F1 of findings named",
+    "report_denied": "F1 of findings denied",
+    "bleu4_sacre": "BLEU-4",
+    "meteor_nltk": "METEOR",
     "parse_failures": "unparsable",
     "counting_mae": "counts: mean absolute error",
     "regression_mae": "measures: mean absolute error",
@@ -127,6 +132,15 @@ def counted(names: Iterable[str]) -> str:
     """Names in words, with how many there are."""
     some = list(names)
     return f"{len(some)}: {', '.join(some)}" if some else "none"
+
+
+def of_reports(scores: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """BLEU and METEOR over English references, as the section of scores has them."""
+    tables = (scores.get("sections", {}).get("reports") or {}).get("tables", {})
+    table = tables.get("13a", {"models": {}, "n": 0, "clusters": 0})
+    found = table["models"].get(model, {}).get("metrics", {})
+    about = {"n": table["n"], "clusters": table["clusters"], "reason": None}
+    return {name: {**about, **found[name]} for name in ("bleu4_sacre", "meteor_nltk") if name in found}
 
 
 def published(benchmark: Benchmark, scores: Mapping[str, Any], model: str) -> dict[str, Any]:
