@@ -30,6 +30,7 @@ SECTIONS = (
     "Test images, before and after",
     "What changed",
     "Best and worst answers",
+    "Boxes",
     "By group",
     "Failures by kind",
     "What data",
