@@ -41,7 +41,7 @@ def maker(hint: Any) -> Make:
     if dataclasses.is_dataclass(hint):
         return _dataclass(typing.cast(type, hint))
     if origin is types.UnionType or origin is typing.Union:
-        return _optional(maker(next(a for a in args if a is not type(None))))
+        return _union(args)
     if origin is tuple:
         return _several(maker(args[0])) if args[-1] is Ellipsis else _tuple([maker(a) for a in args], list(args))
     if origin is Literal:
@@ -79,8 +79,15 @@ def _dataclass(kind: type) -> Make:
     return make
 
 
-def _optional(inner: Make) -> Make:
-    return lambda value: None if value is None else inner(value)
+def _union(args: tuple[Any, ...]) -> Make:
+    """Of a type and None, or of several lists of words; others would leave open which of them a value is meant for."""
+    kinds = [a for a in args if a is not type(None)]
+    if len(kinds) > 1 and all(typing.get_origin(a) is Literal for a in kinds):
+        kinds = [Literal[tuple(word for a in kinds for word in typing.get_args(a))]]
+    if len(kinds) > 1:
+        raise TypeError(f"no value can be told to be of one of {', '.join(map(str, kinds))}")
+    inner = maker(kinds[0])
+    return inner if type(None) not in args else lambda value: None if value is None else inner(value)
 
 
 def _several(inner: Make) -> Make:
