@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeVar
 
 from unveil.core.geometry import Box
 from unveil.core.lesion_noise import Noise
+from unveil.core.subjects import Sex
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -30,17 +31,9 @@ Access = Literal["open", "dua", "credentialed"]
 #: three from a record's own questions.
 #: In the last one nothing is asked: its answer is the question that the model itself is to put.
 Kind = Literal[
-    "detection",
-    "localisation",
-    "recognition",
-    "diagnosis",
-    "grounding",
-    "report",
-    "closed",
-    "choice",
-    "open",
+    "detection", "localisation", "recognition", "diagnosis", "grounding", "report", "closed", "choice", "open",
     "self-question",
-]
+]  # fmt: skip
 #: The kinds that have a true answer.
 KINDS: tuple[Kind, ...] = (
     *("detection", "localisation", "recognition", "diagnosis", "grounding", "report", "closed", "choice", "open"),
@@ -187,6 +180,11 @@ class Record:
     group: str | None = None
     """Joins all that must not be separated, as ``check`` finds it: same patient, same study, same or mirrored image. It
     goes before the patient, since copies of an image may stand under two patients, and holds across data sets."""
+    sex: Sex | None = None
+    """The patient's, as DICOM has it (F, M, O); None when unknown. No export writes sex or age."""
+    age: float | None = None
+    """The patient's at the study, in years; None when unknown. 90 means 90 and more, since HIPAA's Safe Harbor takes
+    each age over 89 for one that may tell a person (45 CFR 164.514(b)(2)(i)(C)); ``subjects.age`` caps it."""
 
     @property
     def size(self) -> tuple[int, int]:
