@@ -104,6 +104,8 @@ class PredictionFiles:
         seed: int,
     ) -> dict[str, dict[Shown, Looked]]:
         """What models answer with their images taken away, beside what they answer with them."""
+        if not files:
+            return {}
         if strangers := files.keys() - own.keys():
             told = f"own predictions of that name are needed; there are {', '.join(own)}"
             raise ScoreError(f"--sensitivity {', '.join(sorted(strangers))}: {told}")
