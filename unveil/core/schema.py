@@ -108,8 +108,10 @@ _PLAIN = (int, float, str, bool)
 
 
 def _plain_rows(hint: Any) -> Callable[[list[Any]], tuple[Any, ...] | None]:
-    """What makes a list of plain values, or of tuples of them, at one go, as most are, of millions of tokens; None where
-    a value is of another type, which has to be told or changed."""
+    """What makes a list of plain values, or of tuples of them, at one go, as most of millions of tokens are made.
+
+    It gives None where a value is of another type, which has to be told or changed.
+    """
     columns = typing.get_args(hint) if typing.get_origin(hint) is tuple else ()
 
     def values(value: list[Any]) -> tuple[Any, ...] | None:

@@ -8,6 +8,7 @@ is one ``JsonError``.
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -41,7 +42,7 @@ def parse_json(text: str | bytes, *, lenient: bool = False) -> Any:
         decoder = _LENIENT if lenient else _STRICT
         if isinstance(text, bytes):
             decoder = decoder if lenient or _may_be_long(text) else _SHORT
-            text = text.decode("utf-8-sig")
+            text = text.removeprefix(codecs.BOM_UTF8).decode()
         value = decoder.decode(text)
         # each level needs a bracket, and counting them is fast
         if text.count("[") + text.count("{") > MAX_DEPTH:

@@ -79,9 +79,7 @@ def score(
     sure, kept = Sure(resamples, seed), sections.Collected()
     found, asked = dict[str, list[Outcome]](), dict[str, set[str | None]]()
     for name, path in predictions.items():
-        rows = given.read(name, path)
-        asked[name] = given.splits(rows)
-        found[name] = given.outcomes(rows, given.asked(asked[name]), path, kept.of(name))
+        asked[name], found[name] = given.graded(name, path, kept.of(name))
     splits = sorted(set().union(*asked.values()), key=str)
     dialogues = given.asked(splits)
     for name, path in predictions.items():  # another model may have answered a split that this one has not
