@@ -266,7 +266,6 @@ def _in_chinese(text: str) -> bool | None:
     return first in _AFFIRMATIONS if first in IN_CHINESE else None
 
 
-@lru_cache(maxsize=1 << 14)  # a yes or a no, as a rule, of which a set has thousands
 def yes_or_no_alone(text: str) -> bool | None:
     """True for an answer that is yes and nothing else, False for no, None for any other."""
     alone = re.sub(r"\W", "", text).casefold()

@@ -83,7 +83,7 @@ def _in_place(text: str, place: tuple[int, int], box_format: BoxFormat) -> list[
 
 def _numbers(text: str, part: re.Match[str], box_format: BoxFormat) -> tuple[float, float, float, float] | None:
     """Four numbers; None if there are not four, if the answer was cut within them, or if their order is not known."""
-    if named := _SIDE.findall(part[0]) if _has_side(part[0]) else []:
+    if named := _SIDE.findall(part[0]) if ":" in part[0] or "=" in part[0] else []:
         said = _corners(named) if box_format.order == (0, 1, 2, 3) else []
     else:
         said = _NUMBER.findall(part[0])
@@ -93,11 +93,6 @@ def _numbers(text: str, part: re.Match[str], box_format: BoxFormat) -> tuple[flo
         return None
     a, b, c, d = (_value(number, box_format.grid) for number in said)
     return a, b, c, d
-
-
-def _has_side(text: str) -> bool:
-    """Whether a number may have a name: most have none."""
-    return ":" in text or "=" in text
 
 
 def _corners(named: Sequence[tuple[str, str]]) -> list[str]:
@@ -360,7 +355,7 @@ def boxes_in(text: str, box_format: BoxFormat, end: int | None = None) -> list[t
 
 def numbers_in(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """From where to where the four numbers of a box stand, which stands there itself; a key may hold others."""
-    named = [one.span(2) for one in _SIDE.finditer(text, start, end)] if _has_side(text[start:end]) else []
+    named = [one.span(2) for one in _SIDE.finditer(text, start, end)]
     return named or [one.span() for one in _NUMBER.finditer(text, start, end)][-4:]
 
 
