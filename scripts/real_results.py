@@ -16,7 +16,9 @@ from typing import Any
 import tyro
 
 from unveil.core import digests, provenance
-from unveil.core.records import Shown
+from unveil.core.jsonl import read_jsonl
+from unveil.core.lesion_region import lacks
+from unveil.core.records import Record, Shown
 from unveil.core.untrusted import read_json
 from unveil.evaluate import predict, score
 from unveil.evaluate.sections.looking import CONDITIONS
@@ -31,6 +33,8 @@ BOXES = ("ap50", "ap", "froc", "f1_30", "f1_50", "f1_70", "acc50", "pointing", "
 SURE = ("accuracy", "ece", "brier", "aurc")
 #: What taking the image away costs is told of the first of these that was measured.
 DROPS = ("question_accuracy", "accuracy")
+#: What is shown instead where no place of a lesion is known.
+WHOLE: tuple[Shown, ...] = ("blank", "noise", "shuffled", "other-patient")
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,11 @@ def scored(folder: Path) -> Path:
     """The scores of a run with what its models answer without their images; what is there is not made again."""
     beside, records = folder.with_name(f"{folder.name}-looking"), report.records_of(folder)
     dialogues, without = folder / "dialogues.jsonl", dict[str, tuple[Path, ...]]()
+    marked = any(lacks(record) is None for record in read_jsonl(records, Record))
+    ways = [s for s in CONDITIONS if marked or s in WHOLE]
     for model in MODELS:
         own = read_json(folder / model / "predictions.jsonl.run.json")["config"]
-        without[model] = tuple(_answered(own["model"], model, dialogues, records, beside, s) for s in CONDITIONS)
+        without[model] = tuple(_answered(own["model"], model, dialogues, records, beside, s) for s in ways)
     asked = score.Config(
         records=records,
         dialogues=dialogues,
