@@ -15,6 +15,7 @@ import os
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -98,7 +99,7 @@ class ImagePlane:
     """The direction in which rows are counted."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One annotated object: what it is and where."""
 
@@ -190,12 +191,12 @@ class Record:
     def size(self) -> tuple[int, int]:
         return self.width, self.height
 
-    @property
+    @cached_property
     def boxed(self) -> tuple[Finding, ...]:
         """The findings that have a box, from left to right, top to bottom: the order in which answers name them."""
         return tuple(sorted((f for f in self.named if f.box), key=lambda f: typing.cast(Box, f.box)))
 
-    @property
+    @cached_property
     def named(self) -> tuple[Finding, ...]:
         """The findings without those that only say in another phrase what is at a place under the same name."""
         places: set[tuple[str, Box | None]] = set()
@@ -207,7 +208,7 @@ class Record:
             places.add(place)
         return tuple(kept)
 
-    @property
+    @cached_property
     def cluster(self) -> str:
         """The unit that a bootstrap draws and a split keeps together: group, else patient, else study, else image."""
         if self.group is not None:
@@ -227,7 +228,7 @@ class Record:
         return tuple((turn.text, turn.answer) for turn in reversed(turns[1:]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Dialogue:
     """One question on one image with its true answer, in neutral markup."""
 
@@ -264,7 +265,7 @@ class Dialogue:
     """Joins a question about what is there with one about what is not (`unveil curate probes`): the two share it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """A model's answer to a dialogue's question."""
 
