@@ -84,6 +84,18 @@ def test_power_is_that_of_the_first_and_the_last_model(result):
     assert power({"models": {}, "differences": {}, "bootstrap": {}}) == ""
 
 
+def test_of_too_few_patients_no_power_is_told(result):
+    """19 patients: no verdict is given of so few, so that no difference "would be told from 0"."""
+
+    def few(cells):
+        return {metric: {**cell, "clusters": 19} for metric, cell in cells.items()}
+
+    models = {name: {**of, "metrics": few(of["metrics"])} for name, of in result["models"].items()}
+    apart = {"sft": {"base": few(result["differences"]["sft"]["base"])}}
+    assert power({**result, "models": models, "differences": apart}) == ""
+    assert power({**result, "models": {"base": models["base"]}, "differences": {}}) == ""
+
+
 def test_findings_by_size_and_images_by_source(tmp_path):
     """A place is asked for: of the small mass at 0.81 % of the image, the medium cyst at 1 %, the large node at 16 %. A
     closed question is about no size."""
