@@ -278,7 +278,7 @@ def show(section: Mapping[str, Any]) -> None:
         if any(_number(of.get(name), "published") != _number(of.get(name), "ours") for of in models.values()):
             rows.append([name, str(n), *cells])
     if rows:
-        console.table("As published (ours), where they differ; intervals are on the page", ["", "n", *models], rows)
+        console.table("As published (ours), where they differ", ["", "n", *models], rows)
 
 
 def _number(told: Mapping[str, Any] | None, key: str) -> str:
