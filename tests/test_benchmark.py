@@ -250,20 +250,20 @@ def test_all_that_is_there_is_measured_and_the_rest_is_told(tmp_path: Path, monk
     page = benchmark.main(Config(all=True, data=data, model="m", out=tmp_path / "out", resamples=50))
     assert isinstance(page, Path)
     text, about = page.read_text(), json.loads((tmp_path / "out/benchmark.json").read_text())
-    assert [row["benchmark"] for row in about["benchmarks"]] == ["vqa-rad", "medmnist"]
+    assert [row["benchmark"] for row in about["benchmarks"]] == ["vqa-rad", "vqa-rad-images", "medmnist"]
     assert set(about["left_out"]) == {"busi", "notes"} and "no benchmark&#39;s data set" in text
     assert "http-equiv" in text and "<script" not in text
 
 
 def test_a_dry_run_lists_commands_that_can_be_typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """And writes nothing."""
+    """Of the published test split and of all questions on its images; nothing is written."""
     from unveil import cli
 
     data = written("vqa-rad", tmp_path / "data")
     with pytest.raises(provenance.DryRun):
         benchmark.main(Config(name="vqa-rad", data=data, model="tiny", out=tmp_path / "out", dry_run=True))
     lines = [line.split() for line in capsys.readouterr().err.splitlines() if line.strip().startswith("unveil ")]
-    assert [words[1] for words in lines] == ["ingest", "curate", "predict", "score"] * 2, "and by image"
+    assert [words[1] for words in lines] == ["ingest", "curate", "predict", "score"] * 2
     for words in lines:
         cli.parse(words[1:])
     assert not (tmp_path / "out").exists()

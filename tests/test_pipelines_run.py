@@ -166,7 +166,7 @@ def test_training_is_foretold_unless_it_is_there_as_it_would_be_now(
     (tmp_path / "data").mkdir()
     write_both(tmp_path / "data", 9)
     write_jsonl(tmp_path / "dialogues.jsonl", [dialogue("d", "1.png", "Is it?")])
-    learning = replace(run.learning_of(config, tmp_path), kinds=("closed", "choice", "open"))
+    learning = replace(run.learning_of(config, tmp_path), kinds=("report", "closed", "choice", "open"))
     with provenance.output(tmp_path / "sft", "train sft", learning, run._learnt_from(learning), ("weights",)) as output:
         assert output
         (tmp_path / "sft" / "weights").write_text("w")

@@ -68,7 +68,7 @@ class Difference(Estimate):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MetricsCompared:
     """All metrics of some models, and their differences: ``differences[b, a]`` are b less a."""
 
     models: dict[str, dict[str, Estimate]]
@@ -90,7 +90,7 @@ def differences(
 
 def compared(
     tables: Mapping[str, Sums], pairs: Iterable[tuple[str, str]], resamples: int, seed: int, tested: bool = True
-) -> Comparison:
+) -> MetricsCompared:
     """Metrics of models from their sums over the same clusters, and the first less the second of each of the pairs.
 
     ``tested``: with p-values of as many swaps as there are resamples.
@@ -106,7 +106,7 @@ def compared(
         drawn_BR, values_R = drawn[b] - drawn[a], tables[b].values_R - tables[a].values_R
         plain = {m: _difference(tables[a], tables[b], m, values_R, drawn_BR) for m in METRICS}
         apart[b, a] = _tested(plain, p_values(tables[a], tables[b], resamples, seed)) if tested else plain
-    return Comparison(models, apart)
+    return MetricsCompared(models, apart)
 
 
 def _tested(found: Mapping[str, Difference], p: Mapping[str, float]) -> dict[str, Difference]:
