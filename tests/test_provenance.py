@@ -8,7 +8,6 @@ import subprocess
 import sys
 from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
@@ -390,18 +389,3 @@ def test_a_plugin_is_an_input_whoever_looks(config: Config) -> None:
     assert not provenance.is_current(*asked)
     with pytest.raises(OutputError, match=r"mine\.py changed since"):
         provenance.refuse(*asked)
-
-
-def test_a_default_that_took_in_more_makes_no_other_output(config: Config) -> None:
-    """What was made with a former default is there already; who asks for the former one now asks for something else."""
-
-    @dataclass(frozen=True)
-    class Grown(Config):
-        former: ClassVar = {"names": ("a",)}
-        names: tuple[str, ...] = ("a", "b")
-
-    assert make(replace(config, names=("a",)))
-    assert not make(Grown(config.read, config.out)), "the older version asked all that it knew"
-    assert not make(Grown(config.read, config.out, names=("a",)))
-    with pytest.raises(OutputError, match="names a -> b"):
-        make(Grown(config.read, config.out, names=("b",)))
