@@ -19,6 +19,7 @@ class Config:
 
     out: Path
     names: tuple[str, ...] = ("a",)
+    restart: bool = False
 
 
 @dataclass(frozen=True)
