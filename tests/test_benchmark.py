@@ -206,6 +206,31 @@ def test_the_tiny_model_answers_and_a_second_call_goes_on(tmp_path: Path, capsys
     assert "Only the first 1 questions" in page.read_text() and "predict: " in capsys.readouterr().err
 
 
+def test_answers_in_another_form_are_measured_with_their_boxes_and_numbers(tmp_path: Path) -> None:
+    """FLARE's own list, filled in: its box is in pixels of the image, its count is off by two."""
+    data, out = written("flare-mllm-2d", tmp_path / "data"), tmp_path / "out"
+    flare = BENCHMARKS["flare-mllm-2d"]
+    config = Config(name=flare.name, data=data, out=out, resamples=20)
+    benchmark.main(config)
+    records = [replace(r, split="test") for r in read_jsonl(out / "records.jsonl", Record)][:1]
+    count = Dialogue("q", records[0].id, records[0].image, "test", "open", "How many?", "7")
+    place = next(d for d in read_jsonl(out / "dialogues.jsonl", Dialogue) if d.kind == "localisation")
+    records += [r for r in read_jsonl(out / "records.jsonl", Record) if r.id == place.record]
+    records = list({r.id: r for r in records}.values())
+    write_jsonl(out / "records.jsonl", records)
+    write_jsonl(out / "dialogues.jsonl", [count, place])
+    box = [int(float(v)) for v in re.findall(r"\d+\.\d+", place.answer)]
+    rows = [{"uid": "q", "prediction": "9"}, {"uid": place.id, "prediction": box}]
+    (tmp_path / "flare.json").write_text(json.dumps(rows))
+    given = replace(config, predictions=tmp_path / "flare.json", box_format="json-pixels", frame="image", restart=True)
+    job = benchmark.Job(flare, benchmark.places(flare, data), given, out)
+    job.answering("")[-1].run()
+    metrics = job.told({}, [], {})["metrics"]
+    assert metrics["counting_mae"]["value"] == 2 and metrics["localisation_iou"]["value"] == 1
+    with pytest.raises(OptionError, match="--frame tells of answers that were made elsewhere"):
+        benchmark.main(replace(config, frame="image"))
+
+
 def test_all_that_is_there_is_measured_and_the_rest_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """VQA-RAD and MedMNIST are there; a folder of texts, and a set that no benchmark is made of, are left out."""
     data = tmp_path / "data"

@@ -14,10 +14,11 @@ from tests.helpers.outcomes import A, B, C, diagnosis, dialogue, predicted, reco
 from unveil.core.grading import ScoreError
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import Finding, Source
-from unveil.evaluate.box_calibration import calibration, isotonic
+from unveil.evaluate.box_calibration import calibration
 from unveil.evaluate.box_figures import Boxes, curve_resamples
 from unveil.evaluate.detections import BoxAnswer, Detections
 from unveil.evaluate.metrics import cases
+from unveil.evaluate.reliability import equal_width, rising
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
 from unveil.evaluate.score import score
@@ -245,7 +246,7 @@ def test_many_boxes_take_fewer_resamples() -> None:
 
 def test_isotonic_regression_pools_what_falls() -> None:
     """Right, wrong, right by rising score: the second is pooled with the first, (1 + 0) / 2; the third is 1."""
-    x, y = isotonic(np.array([0.2, 0.4, 0.6]), np.array([True, False, True]))
+    x, y = rising(np.array([0.2, 0.4, 0.6]), np.array([True, False, True]))
     assert np.interp([0.1, 0.2, 0.4, 0.6, 0.9], x, y).tolist() == pytest.approx([0.5, 0.5, 0.5, 1, 1])
 
 
@@ -261,11 +262,21 @@ def test_calibration_by_hand() -> None:
     assert found["before"]["bins"] == [[0.9, 0.5, 30]] and found["before"]["ece"]["n"] == 30
 
 
+def test_bins_are_those_of_other_confidences() -> None:
+    """A confidence on an edge, 3/15, belongs to the bin below it, where 0.15 is too: one bin of two boxes. Calibrated
+    confidences are often such."""
+    asked = [*many(0, float(equal_width()[3]), 1), *many(0, 0.15, 1)]
+    found = calibration(Boxes(asked, sorted({a.cluster for a in asked})), (), 20, 0)
+    assert found["before"]["bins"] == [[0.175, 1.0, 2]]
+
+
 def test_without_a_validation_split_or_confidences_nothing_is_calibrated() -> None:
     of = Boxes(many(20, 0.9), sorted(str(i) for i in range(30)))
     found = calibration(of, (), 20, 0)
     assert "after" not in found and found["before"] and "--validation" in found["reason"]
-    assert "hold no box" in calibration(of, [boxes("v", [], [("a", A)])], 20, 0)["reason"]
+    assert "hold 0 with" in calibration(of, [boxes("v", [], [("a", A)])], 20, 0)["reason"]
+    few = calibration(of, many(20, 0.9, 19), 20, 0)
+    assert "after" not in few and "and 20 are needed" in few["reason"], "of two wrong boxes the error would be 0"
     bare = Boxes(many(20, None), sorted(str(i) for i in range(30)))
     assert "without a confidence" in calibration(bare, many(20, 0.9), 20, 0)["reason"]
     assert calibration(Boxes([boxes("1", [], [("a", A)])], ["1"]), (), 20, 0) == {"reason": "no box with a confidence"}

@@ -10,6 +10,7 @@ import pytest
 
 from tests.helpers.outcomes import SIZE, dialogue, predicted, record
 from unveil import cli
+from unveil.core.box_formats import mark
 from unveil.core.grading import ScoreError
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.records import Dialogue, Prediction, RecordError, Source
@@ -78,6 +79,33 @@ def test_there_and_back(files: Path, form: str) -> None:
     assert {(row.record, row.kind, row.model, row.frame) for row in back} == {
         (row.record, row.kind, "m", (SIZE, SIZE)) for row in OURS
     }
+
+
+@pytest.mark.parametrize("form", FORMS[:-1])
+def test_boxes_are_written_in_pixels_of_the_image(tmp_path: Path, form: str) -> None:
+    """A model that writes 0 to 1000 of a picture of 50 x 50: its form is told nowhere in the file. Both score 1."""
+    place = asked("14", "localisation", "Where is the mass?", mark(A), "a", target="mass")
+    write_jsonl(tmp_path / "records.jsonl", RECORDS.values())
+    write_jsonl(tmp_path / "dialogues.jsonl", [place])
+    ours = replace(predicted(place, "At [0, 0, 500, 500].", box_format="json-1000"), frame=(50, 50))
+    write_jsonl(tmp_path / "ours.jsonl", [ours])
+    assert convert(tmp_path, "ours.jsonl", "theirs.file", "--to", form) == 0
+    assert convert(tmp_path, "theirs.file", "back.jsonl", "--box-format", "json-pixels", "--frame", "image") == 0
+    assert answers(tmp_path / "back.jsonl") == {"a/14": "At [0, 0, 50, 50]."}
+    inputs = tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl"
+    for file in ("ours.jsonl", "back.jsonl"):
+        found = score(*inputs, {"m": tmp_path / file}, tmp_path / "out", resamples=10)["models"]["m"]["metrics"]
+        assert found["localisation_iou"]["value"] == 1, file
+
+
+def test_what_cannot_be_written_is_refused(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No row, an id twice, and answers to images that were taken away, which their forms could not tell from others."""
+    (files / "empty.jsonl").write_text("")
+    write_jsonl(files / "twice.jsonl", [*OURS, replace(OURS[0], answer="No")])
+    write_jsonl(files / "blank.jsonl", [replace(one, shown="blank") for one in OURS])
+    for name, told in (("empty", "not one row"), ("twice", "a/11 occur more than once"), ("blank", "taken away")):
+        assert convert(files, f"{name}.jsonl", "theirs.tsv", "--to", "vlmevalkit") == 1
+        assert told in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("form", FORMS)

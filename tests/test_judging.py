@@ -152,3 +152,29 @@ def test_data_that_are_not_open_stay_here(
 def test_nothing_to_judge_is_told(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*words, "--kinds", "closed", "--expert", "local:m"]) == 1
     assert "no answer to a question of the kinds closed" in shown(capsys)
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        (lambda rows: rows[:3], "second.jsonl: predictions are incomplete: 1 of 4 dialogues have none (d/q)"),
+        (
+            lambda rows: [replace(row, shown="blank") for row in rows],
+            "answers to images that were taken away (4 blank)",
+        ),
+        (lambda rows: [replace(row, record="z") for row in rows], "a/q, b/q, c/q, d/q: answers about other images"),
+    ],
+)
+def test_answers_that_would_not_compare_are_refused(words: list[str], capsys, second, told: str) -> None:
+    """Half of what the first model has answered, images that were not shown, images of another set."""
+    file = Path(words[words.index("m") + 1]).with_name("second.jsonl")
+    write_jsonl(file, second(answers("lung", "heart", "lung", "lung")))
+    at = words.index("--out")
+    assert cli.main([*words[:at], "second", str(file), *words[at:], "--expert", "local:m"]) == 1
+    assert told in shown(capsys)
+
+
+def test_records_of_another_set_are_told(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    write_jsonl(words[words.index("--records") + 1], [record(name="z")])
+    assert cli.main([*words, "--expert", "local:m"]) == 1
+    assert "4 of 4 dialogues are about records that are not there (a, b, c, d)" in shown(capsys)

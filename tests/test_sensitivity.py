@@ -294,3 +294,61 @@ def test_room_beside_a_lesion_is_looked_for_once_an_image_and_only_where_images_
     assert sorted(looks) == ["a", "b", "n"]
     files = PredictionFiles(RECORDS, ASKED, Path(), Elsewhere())
     assert files.without_images({}, {"keen": "keen.jsonl"}, list(ASKED.values()), seed=0) == {} and len(looks) == 3
+
+
+# --------------------------------------------------------------------------------------------------- other questions
+
+
+def test_only_the_same_questions_are_subtracted(folder: Path) -> None:
+    """Of models, and of the lesion against as much elsewhere: of other questions a number would mean nothing."""
+    localised = dialogue("localisation", "<box 0 0 10 10>", "mass", name="a/l", of="a", split="test")
+    write_jsonl(folder / "dialogues.jsonl", [*ASKED.values(), localised])
+
+    def written(model: str, shown: Shown, more: bool) -> Path:
+        rows = [*read_jsonl(file(folder, model, shown), Prediction)]
+        rows += [predicted(localised, "[0, 0, 10, 10]", shown=shown)] if more else []
+        write_jsonl(folder / f"{model}-{shown}.jsonl", rows)
+        return folder / f"{model}-{shown}.jsonl"
+
+    own = {model: written(model, "own", True) for model in ("keen", "blind")}
+
+    def of(**files: tuple[Path, ...]) -> Any:
+        inputs = folder / "records.jsonl", folder / "dialogues.jsonl", own, folder / "out"
+        return score(*inputs, resamples=20, sensitivity=files)["sections"]["looking"]
+
+    with pytest.raises(ScoreError, match="keen, blank, answers other questions than blind, blank"):
+        of(keen=(written("keen", "blank", True),), blind=(written("blind", "blank", False),))
+    with pytest.raises(ScoreError, match="keen, lesion-hidden, answers other questions than keen, elsewhere-hidden"):
+        of(keen=(written("keen", "lesion-hidden", True), written("keen", "elsewhere-hidden", False)))
+    told = of(keen=(written("keen", "lesion-hidden", True), written("keen", "blank", False)))
+    assert [one["questions"] for one in told["models"]["keen"].values()] == [3, 3], "nothing of these is subtracted"
+
+
+def test_another_patient_may_be_one_who_is_not_asked_about(folder: Path) -> None:
+    """``predict`` shows a the image of b, about which nothing is asked."""
+    write_jsonl(folder / "dialogues.jsonl", [ASKED["a"]])
+    own = file(folder, "keen", "own", a="Yes.")
+    other = file(folder, "keen", "other-patient", a="No.")
+    inputs = folder / "records.jsonl", folder / "dialogues.jsonl", {"keen": own}, folder / "out"
+    found = score(*inputs, resamples=20, sensitivity={"keen": (other,)})["sections"]["looking"]
+    assert found["models"]["keen"]["other-patient"]["questions"] == 1
+
+
+def test_a_part_has_validation_and_images_taken_away(folder: Path) -> None:
+    """--part: a alone is answered. Of the answers without the image a's counts; those on validation all count."""
+    held = dialogue("detection", "Yes.", name="v/d", of="v", split="val")
+    unasked = dialogue("detection", "Yes.", name="w/d", of="v", split="val")
+    write_jsonl(folder / "records.jsonl", [*RECORDS.values(), record(("mass", A), name="v", split="val", patient="4")])
+    write_jsonl(folder / "dialogues.jsonl", [*ASKED.values(), held, unasked])
+    own, blank = file(folder, "keen", "own", a="Yes."), file(folder, "keen", "blank")
+    write_jsonl(folder / "val.jsonl", [predicted(held, "Yes.", options=(-0.1, -2.4))])
+    inputs = folder / "records.jsonl", folder / "dialogues.jsonl", {"keen": own}, folder / "out"
+    more: dict[str, Any] = {"validation": {"keen": folder / "val.jsonl"}, "sensitivity": {"keen": (blank,)}}
+    found = score(*inputs, resamples=20, elsewhere=Elsewhere(part=True), **more)
+    assert found["part"] == {"asked": 1, "of": 3}
+    assert found["sections"]["looking"]["models"]["keen"]["blank"]["questions"] == 1
+    write_jsonl(folder / "keen-blank.jsonl", [*read_jsonl(blank, Prediction)][1:])
+    with pytest.raises(ScoreError, match="it has no answer to a question that every model has answered"):
+        score(*inputs, resamples=20, elsewhere=Elsewhere(part=True), **more)
+    with pytest.raises(ScoreError, match=r"val\.jsonl: predictions are incomplete"):
+        score(*inputs[:2], {"keen": file(folder, "keen", "own")}, inputs[3], resamples=20, **more | {"sensitivity": {}})

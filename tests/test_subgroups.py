@@ -10,12 +10,15 @@ from tests.helpers.outcomes import dialogue, predicted, record
 from unveil.core.box_formats import mark
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import Source
+from unveil.evaluate.box_figures import SIZES
+from unveil.evaluate.metrics import cases
 from unveil.evaluate.power import power
 from unveil.evaluate.score import score
 from unveil.evaluate.score_table import show_scores
+from unveil.evaluate.sections.subgroups import keep
 
-SMALL, MEDIUM, LARGE = (0.0, 0.0, 9.0, 9.0), (20.0, 20.0, 30.0, 30.0), (40.0, 40.0, 80.0, 80.0)
-"""0.81 %, 1 % and 16 % of an image of 100 by 100."""
+SMALL, MEDIUM, LARGE = (0.0, 0.0, 5.0, 5.0), (20.0, 20.0, 30.0, 30.0), (40.0, 40.0, 80.0, 80.0)
+"""0.25 %, 1 % and 16 % of an image of 100 by 100."""
 SCANNED = {"CT": 25, "X-ray": 25, "MRI": 19}
 
 
@@ -84,8 +87,31 @@ def test_power_is_that_of_the_first_and_the_last_model(result):
     assert power({"models": {}, "differences": {}, "bootstrap": {}}) == ""
 
 
+def test_of_too_few_patients_no_power_is_told(result):
+    """19 patients: no verdict is given of so few, so that no difference "would be told from 0"."""
+
+    def few(cells):
+        return {metric: {**cell, "clusters": 19} for metric, cell in cells.items()}
+
+    models = {name: {**of, "metrics": few(of["metrics"])} for name, of in result["models"].items()}
+    apart = {"sft": {"base": few(result["differences"]["sft"]["base"])}}
+    assert power({**result, "models": models, "differences": apart}) == ""
+    assert power({**result, "models": {"base": models["base"]}, "differences": {}}) == ""
+
+
+def test_a_size_is_that_of_average_precision():
+    """One page has one meaning of small: 2 % of the image is a medium finding in both."""
+    assert {"small": (0.0, 1 / 300), "medium": (1 / 300, 0.03), "large": (0.03, float("inf"))} == SIZES
+    two_percent = record(("mass", (0.0, 0.0, 10.0, 20.0)))
+    kept = [keep(case, p) for case, p in cases([two_percent], [LOCATED], [predicted(LOCATED, "")])]
+    assert kept[0].sizes == ("medium",)
+
+
+LOCATED = dialogue("localisation", mark((0.0, 0.0, 10.0, 20.0)), "mass")
+
+
 def test_findings_by_size_and_images_by_source(tmp_path):
-    """A place is asked for: of the small mass at 0.81 % of the image, the medium cyst at 1 %, the large node at 16 %. A
+    """A place is asked for: of the small mass at 0.25 % of the image, the medium cyst at 1 %, the large node at 16 %. A
     closed question is about no size."""
     places = {"mass": SMALL, "cyst": MEDIUM, "node": LARGE}
     of = dataclasses.replace(record(*places.items(), name="a"), source=Source("one"))
@@ -94,12 +120,12 @@ def test_findings_by_size_and_images_by_source(tmp_path):
     asked += [dialogue("localisation", mark(LARGE), "mass", "b/mass", "b"), dialogue("closed", "yes", name="c", of="a")]
     write_jsonl(tmp_path / "records.jsonl", [of, other])
     write_jsonl(tmp_path / "dialogues.jsonl", asked)
-    write_jsonl(tmp_path / "m.jsonl", [predicted(d, "[0, 0, 9, 9]") for d in asked])
+    write_jsonl(tmp_path / "m.jsonl", [predicted(d, "[0, 0, 5, 5]") for d in asked])
     files = tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl"
     by = score(*files, {"m": tmp_path / "m.jsonl"}, tmp_path / "out", resamples=20)["sections"]["subgroups"]["by"]
     sizes = {name: held["models"]["m"]["localisation_iou"] for name, held in by["size"].items()}
     assert {name: (one["n"], one["value"]) for name, one in sizes.items()} == {
-        "large": (2, pytest.approx(81 / 1600 / 2, abs=0.05)), "medium": (1, 0), "small": (1, 1)
+        "large": (2, pytest.approx(25 / 1600 / 2, abs=0.05)), "medium": (1, 0), "small": (1, 1)
     }  # fmt: skip
     assert {name: held["models"]["m"]["localisation_iou"]["n"] for name, held in by["source"].items()} == {
         "one": 3, "two": 1

@@ -318,13 +318,14 @@ def _differences(before: Mapping[str, Any], now: Output, derived: bool = False) 
     """How settings and inputs of an output differ from those that it is to be made with, in words.
 
     A file counts by its content, wherever it lies. Of what is ``derived`` inputs may have changed. A class of settings
-    names in ``passing`` those of its own that make no other output.
+    names in ``passing`` those of its own that make no other output, and in ``former`` what a default was before it took
+    in what older versions did not know.
     """
     if before["command"] != now.command:
         return [f"command {before['command']} -> {now.command}"]
     read, given = before["inputs"], now.inputs
     passing = getattr(now.config, "passing", ())
-    old, new = (flat(lasting(config, passing)) for config in (before["config"], plain(now.config)))
+    old, new = (flat(lasting(config, passing)) for config in (_as_today(before, now), plain(now.config)))
     old = flat(lasting(defaults(now.config), passing)) | old  # what an older version could not be told
     found = []
     for name in dict.fromkeys([*new, *old]):
@@ -340,6 +341,15 @@ def _differences(before: Mapping[str, Any], now: Output, derived: bool = False) 
     if not found and not derived and sorted(read[p] for p in unnamed[0]) != sorted(given[p] for p in unnamed[1]):
         found.append(f"{', '.join(unnamed[1] or unnamed[0])} changed since")
     return found
+
+
+def _as_today(before: Mapping[str, Any], now: Output) -> dict[str, Any]:
+    """The settings of before, a former default as the one that has taken its place."""
+    config, today, asked = dict(before["config"]), defaults(now.config), plain(now.config)
+    for name, former in getattr(now.config, "former", {}).items():
+        if config.get(name) == list(former) and asked[name] == today[name]:
+            config[name] = today[name]
+    return config
 
 
 def is_current(out: Path, command: str, config: Any, inputs: Iterable[Input]) -> bool:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from unveil.core import bootstrap
+from unveil.core.bootstrap import MANY
 from unveil.evaluate.box_curves import Floats
 from unveil.evaluate.box_figures import Boxes, estimate
 from unveil.evaluate.detections import Bools, BoxAnswer, Detections, Ints
 from unveil.evaluate.figures import plain
-
-BINS = 15
+from unveil.evaluate.reliability import BINS, bin_of, equal_width, rising
 
 
 def calibration(boxes: Boxes, validation: Sequence[BoxAnswer], resamples: int, seed: int) -> dict[str, Any]:
@@ -36,14 +36,13 @@ def calibration(boxes: Boxes, validation: Sequence[BoxAnswer], resamples: int, s
     found: dict[str, Any] = {"boxes": len(score_D), "right": int(right_D.sum())}
     held = Detections.of([a for a in validation if a.true is not None and a.exhaustive and None not in a.scores])
     known_D, true_D, _ = _scored(held)
-    if not len(known_D):
-        why = "its answers hold no box with a confidence" if validation else "no answers on it are given (--validation)"
+    if len(known_D) < MANY:
+        many = f"its answers hold {len(known_D)} with a confidence, and {MANY} are needed"
+        why = many if validation else "no answers on it are given (--validation)"
         return (
-            found
-            | told(before=score_D)
-            | {"reason": f"scores are calibrated on answers of the validation split: {why}"}
+            found | told(before=score_D) | {"reason": f"scores are calibrated on boxes of the validation split: {why}"}
         )
-    curve = isotonic(known_D, true_D)
+    curve = rising(known_D, true_D)
     return (
         found
         | told(before=score_D, after=np.interp(score_D, *curve))
@@ -54,22 +53,13 @@ def calibration(boxes: Boxes, validation: Sequence[BoxAnswer], resamples: int, s
     )
 
 
-def isotonic(score_D: Floats, right_D: Bools) -> tuple[Floats, Floats]:
-    """The rising curve that is closest to what holds (Zadrozny and Elkan 2002, doi 10.1145/775047.775151) as its
-    corners: between them it is straight, beyond them flat."""
-    from sklearn.isotonic import IsotonicRegression  # late: a second, which no start of a command should wait for
-
-    fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(score_D, right_D.astype(float))
-    return fitted.X_thresholds_, fitted.y_thresholds_
-
-
 def _scored(of: Detections) -> tuple[Floats, Bools, Ints]:
     return of.score_D, of.meets(), of.answer_D
 
 
 def _sums(probability_D: Floats, right_D: Bools, cluster_D: Ints, clusters: int) -> Floats:
     """By cluster and bin: boxes, their probabilities, those that are right, and squared distances; (C, X, 4)."""
-    bin_D = np.minimum((probability_D * BINS).astype(int), BINS - 1)
+    bin_D = bin_of(probability_D, equal_width())
     sums_CX4 = np.zeros((clusters, BINS, 4))
     worth_D4 = np.stack([np.ones(len(right_D)), probability_D, right_D, (probability_D - right_D) ** 2], 1)
     np.add.at(sums_CX4, (cluster_D, bin_D), worth_D4)

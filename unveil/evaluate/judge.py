@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from unveil.core import console, jsonl, provenance
+from unveil.core import console, joined, jsonl, provenance
 from unveil.core.grading import ScoreError
 from unveil.core.joined import unique
 from unveil.core.path_types import InputFile, OutputFolder
@@ -105,13 +105,23 @@ def _answers(
     found: dict[str, Sequence[Prediction]] = {}
     for name, path in config.predictions.items():
         rows = reading.read(path, name, dialogues, records, folder, Elsewhere(box_format="unit")).predictions
-        if strangers := {row.id for row in rows} - dialogues.keys():
-            raise ScoreError(f"{path}: predictions without a dialogue, such as {min(strangers)}")
-        unique(rows, str(path))
+        joined.only_own(rows, path)
+        joined.asked(dialogues, unique(rows, str(path)), str(path))
+        if other := [row.id for row in rows if row.record != dialogues[row.id].record]:
+            raise ScoreError(f"{path}: {joined.some(other)}: answers about other images than the dialogues'")
         found[name] = [row for row in rows if dialogues[row.id].kind in config.kinds]
     if not any(found.values()):
         raise ScoreError(f"no answer to a question of the kinds {', '.join(config.kinds)}: there is nothing to judge")
+    _same(config, found)
+    joined.known([dialogues[row.id] for rows in found.values() for row in rows], records)
     return found
+
+
+def _same(config: Config, found: Mapping[str, Sequence[Prediction]]) -> None:
+    """Raises ``ScoreError`` where one model has answered what another has not: shares of both would not compare."""
+    every = {row.id for rows in found.values() for row in rows}
+    for name, rows in found.items():
+        joined.complete(every, {row.id for row in rows}, str(config.predictions[name]))
 
 
 def _show(figures: Mapping[str, Any]) -> None:

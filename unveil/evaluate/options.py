@@ -17,6 +17,7 @@ class PredictOptions(ModelChoice, ServerOptions):
     """Let a model answer the questions of dialogues.jsonl; the answers in it are not shown to the model."""
 
     passing: ClassVar = {"batch_size", "records", *(field.name for field in fields(ServerOptions))}
+    former: ClassVar = {"kinds": tuple(kind for kind in KINDS if kind != "report")}
     groups: ClassVar = {"serving": ("server", "server_model", "records", *(f.name for f in fields(ServerOptions)))}
     dialogues: InputFile
     """Dialogues, as `unveil curate mau` writes them."""

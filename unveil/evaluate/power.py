@@ -2,7 +2,8 @@
 
 A paired difference with a standard error s, that of its bootstrap, is told from 0 in 80 % of all test sets of this size
 where it truly is (1.96 + 0.84) s (two-sided 5 %; ``Difference.detectable``). A single figure is known to half the width
-of its interval.
+of its interval. Of fewer than ``bootstrap.MANY`` clusters the bootstrap's spread is too small, and no verdict is given
+whatever it is: then nothing is said.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from unveil.core.bootstrap import MANY
 from unveil.evaluate.changes import behind, changes
 from unveil.evaluate.report_tables import HEADLINES, MEASURES, figure
 
@@ -25,19 +27,24 @@ def power(scores: Mapping[str, Any]) -> str:
         return ""
     first, last, unit = about["models"][0], about["last"], about["unit"]
     apart = scores["differences"].get(last, {}).get(first, {})
-    sizes = {key: cell["detectable"] for key in HEADLINES if (cell := apart.get(key)) and cell.get("detectable")}
+    sizes = {key: cell["detectable"] for key, cell in _enough(apart).items() if cell.get("detectable")}
     if sizes:
         clusters = max(behind(apart[key]) for key in sizes)
         return (
             f"With {clusters} {unit}, a true difference between {last} and {first} of {_listed(sizes)} would be told "
             "from 0 four times in five (power 80 %, two-sided 5 %)."
         )
-    cells = scores["models"][last]["metrics"]
-    known = {key: (c["high"] - c["low"]) / 2 for key in HEADLINES if (c := cells.get(key)) and c["low"] is not None}
+    cells = _enough(scores["models"][last]["metrics"])
+    known = {key: (c["high"] - c["low"]) / 2 for key, c in cells.items() if c["low"] is not None}
     if not known:
         return ""
     clusters = max(behind(cells[key]) for key in known)
     return f"With {clusters} {unit}, figures of {last} are known to within {_listed(known)} on either side."
+
+
+def _enough(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """The headlines with enough clusters behind them."""
+    return {key: cell for key in HEADLINES if (cell := cells.get(key)) and behind(cell) >= MANY}
 
 
 def _listed(sizes: Mapping[str, float]) -> str:

@@ -19,7 +19,7 @@ from unveil.evaluate import sections
 from unveil.evaluate.exchange import reading
 from unveil.evaluate.exchange.reading import Elsewhere
 from unveil.evaluate.metrics import cases
-from unveil.evaluate.sensitivity import Looked, examples, looked
+from unveil.evaluate.sensitivity import Looked, check_same, examples, looked
 
 
 @dataclass
@@ -37,14 +37,17 @@ class PredictionFiles:
     """The questions that every model has answered, where only these are asked."""
 
     def read(self, name: str, path: str | Path) -> list[Prediction]:
-        """A model's answers, each to one of the dialogues; raises ``ScoreError`` where one is to none of them."""
+        """A model's answers that count; raises ``ScoreError`` where one is to none of the dialogues."""
+        return [p for p in self._every(name, path) if self.common is None or p.id in self.common]
+
+    def _every(self, name: str, path: str | Path) -> list[Prediction]:
         found = reading.read(Path(path), name, self.dialogues, self.records, self.folder, self.how)
         if found.about and str(path) not in self.about:
             self.about[str(path)] = found.about
             say(reading.words(Path(path), found.about))
         joined.only_own(found.predictions, path)
         joined.asked(self.dialogues, unique(found.predictions, str(path)), str(path))
-        return [p for p in found.predictions if self.common is None or p.id in self.common]
+        return found.predictions
 
     def only_common(self, files: Mapping[str, str | Path]) -> None:
         """From now on only questions count that every one of the files has an answer to."""
@@ -96,11 +99,13 @@ class PredictionFiles:
             raise ScoreError(
                 f"--validation {path}: the validation split is scored itself, so nothing may be chosen on it"
             )
-        rows = self.read(name, path)
+        rows = self._every(name, path)
         if (of := sorted(self.splits(rows), key=str)) != ["val"]:
             told = ", ".join(str(split) for split in of) or "none"
             raise ScoreError(f"--validation {path}: answers of the validation split are needed, not of {told}")
-        self.outcomes(rows, self.asked(of), path, keep)
+        answered = {p.id for p in rows}
+        asked = [d for d in self.dialogues.values() if d.split == "val" and (not self.how.part or d.id in answered)]
+        self.outcomes(rows, asked, path, keep)
 
     def without_images(
         self,
@@ -116,8 +121,11 @@ class PredictionFiles:
             told = f"own predictions of that name are needed; there are {', '.join(own)}"
             raise ScoreError(f"--sensitivity {', '.join(sorted(strangers))}: {told}")
         kept = examples(self.records, asked, seed)
-        return {
-            name: looked(name, files[name], self.read(name, path), self.records, asked, kept)
+        others = set() if self.common is None else self.dialogues.keys() - self.common
+        found = {
+            name: looked(name, files[name], self.read(name, path), self.records, asked, kept, others)
             for name, path in own.items()
             if name in files
         }
+        check_same(found)
+        return found

@@ -152,12 +152,17 @@ def threshold(judged: Confident, target: float, least: int) -> tuple[float, int]
 
 
 def isotonic(fitted: Confident, confidence_N: Array) -> Array:
-    """Confidences calibrated by the rising step function that fits other answers best (Zadrozny and Elkan 2002)."""
-    from sklearn.isotonic import IsotonicRegression
+    """Confidences calibrated by the rising curve that fits other answers best (``rising``)."""
+    return np.interp(confidence_N, *rising(fitted.confidence_N, fitted.right_N))
 
-    rising = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
-    rising.fit(fitted.confidence_N, fitted.right_N)
-    return np.asarray(rising.predict(confidence_N), np.float64)
+
+def rising(confidence_N: Array, right_N: NDArray[Any]) -> tuple[Array, Array]:
+    """The rising curve that is closest to what holds (Zadrozny and Elkan 2002, doi 10.1145/775047.775151) as its
+    corners: between them it is straight, beyond them flat."""
+    from sklearn.isotonic import IsotonicRegression  # late: a second, which no start of a command should wait for
+
+    fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(confidence_N, right_N.astype(float))
+    return fitted.X_thresholds_, fitted.y_thresholds_
 
 
 # -------------------------------------------------------------------------------------------------------- resamples

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,10 @@ class Looked:
     """Of what was shown, as the file's run.json tells; None where there is none."""
     said: Mapping[str, SaidTwice] = field(default_factory=dict)
     """The answers to the questions that the page shows, by id."""
+    asked: int = 0
+    """A number by which it is told whether two files answer the same questions."""
+    asked_of_lesions: int = 0
+    """The same of the questions on images whose lesion can be hidden."""
 
 
 @dataclass(frozen=True)
@@ -97,21 +102,25 @@ def looked(
     records: Mapping[str, Record],
     dialogues: Sequence[Dialogue],
     kept: Collection[str] = (),
+    others: Collection[str] = (),
 ) -> dict[Shown, Looked]:
     """What a model's ``files`` show beside its ``own`` predictions, by what was shown.
 
-    ``dialogues`` are those that are scored, ``kept`` the ids of those whose answers the page shows. Raises
-    ``ScoreError`` where a file is mixed, of another set, of the own images or incomplete, and where two are of the same
-    images.
+    ``dialogues`` are those that are scored, ``kept`` the ids of those whose answers the page shows. ``others`` are the
+    ids of questions that are not scored because only a part is: then a file may have answers to them, and need not have
+    all. Raises ``ScoreError`` where a file is mixed, of another set, of the own images or incomplete, and where two are
+    of the same images.
     """
     found: dict[Shown, Looked] = {}
     with_image = {p.id: p for p in own}
     for path in files:
-        rows = list(unique(read_jsonl(path, Prediction), str(path)).values())
-        shown = _shown(path, rows)
+        every = list(unique(read_jsonl(path, Prediction), str(path)).values())
+        shown = _shown(path, every)
         if shown in found:
             raise ScoreError(f"--sensitivity {name}: {path} is a second file of images shown as {shown}")
-        asked = _asked(path, shown, rows, records, dialogues)
+        if not (rows := [row for row in every if row.id not in others]):
+            raise ScoreError(f"{path}: it has no answer to a question that every model has answered (--part)")
+        asked = _asked(path, shown, rows, records, dialogues, bool(others))
         beside = [with_image[d.id] for d in asked]
         found[shown] = _counted(path, shown, rows, beside, records, dialogues, asked, kept)
     return found
@@ -130,14 +139,23 @@ def _shown(path: Path, rows: Sequence[Prediction]) -> Shown:
 
 
 def _asked(
-    path: Path, shown: Shown, rows: Sequence[Prediction], records: Mapping[str, Record], dialogues: Sequence[Dialogue]
+    path: Path,
+    shown: Shown,
+    rows: Sequence[Prediction],
+    records: Mapping[str, Record],
+    dialogues: Sequence[Dialogue],
+    part: bool,
 ) -> list[Dialogue]:
-    """The dialogues that a file must answer: of the kinds that it has, all on images that can be shown so."""
+    """The dialogues that a file must answer: of the kinds that it has, all on images that can be shown so; of a
+    ``part`` those that it answers."""
     asked, answered, kinds = {d.id: d for d in dialogues}, {row.id: row for row in rows}, {row.kind for row in rows}
     if strangers := answered.keys() - asked.keys():
         raise ScoreError(f"{path}: answers of another set or split: {some(strangers)} are not among those scored")
-    change = altered(shown, (records[name] for name in {d.record for d in dialogues} if name in records))
+    splits = {d.split for d in dialogues}  # as ``predict``: others are shown though nothing is asked about them
+    change = altered(shown, (record for record in records.values() if record.split in splits))
     wanted = [d for d in dialogues if d.kind in kinds and change.takes(d.record)]
+    if part:
+        wanted = [d for d in wanted if d.id in answered]
     if missing := {d.id for d in wanted} - answered.keys():
         lack = f"{len(missing)} of {len(wanted)} questions have none ({some(missing)})"
         raise ScoreError(f"{path}: predictions are incomplete: {lack}; finish predicting")
@@ -173,7 +191,25 @@ def _counted(
         if prediction.id in kept:
             said[prediction.id] = SaidTwice(own_prediction, one.outcome.right, prediction, other.outcome.right)
     images = len({d.record for d in asked})
-    return Looked(with_image, without, on_lesions, len(asked), images, _seed(path), said)
+    ids, of_lesions = (hash(frozenset(d.id for d in asked if d.record in of)) for of in (records, lesions))
+    return Looked(with_image, without, on_lesions, len(asked), images, _seed(path), said, ids, of_lesions)
+
+
+def check_same(found: Mapping[str, Mapping[Shown, Looked]]) -> None:
+    """Raises ``ScoreError`` where figures that are subtracted from each other would be of different questions: of two
+    models with the same thing shown, and of one model's images with the lesion hidden, another place hidden, the lesion
+    alone, and blank."""
+    files = [(model, shown, one) for model, of in found.items() for shown, one in of.items()]
+    for (a, shown_a, one), (b, shown_b, other) in combinations(files, 2):
+        beside = a == b and {shown_a, shown_b} in _SUBTRACTED
+        if (one.asked != other.asked and shown_a == shown_b) or (
+            beside and one.asked_of_lesions != other.asked_of_lesions
+        ):
+            told = f"{a}, {shown_a}, answers other questions than {b}, {shown_b}"
+            raise ScoreError(f"--sensitivity: {told}, so nothing can be subtracted; predict with the same --kinds")
+
+
+_SUBTRACTED = ({"lesion-hidden", "elsewhere-hidden"}, {"lesion-only", "blank"})
 
 
 def _seed(path: Path) -> int | None:

@@ -23,6 +23,8 @@ from unveil.core.untrusted import read_json
 from unveil.curate import mau
 from unveil.evaluate import predict, score
 from unveil.evaluate.benchmarks import BENCHMARKS, Benchmark, chosen, numbers, questions, results
+from unveil.evaluate.exchange import reading
+from unveil.evaluate.exchange.reading import Elsewhere
 from unveil.ingest import ingest
 from unveil.ingest.reading import IngestError
 from unveil.pipelines import benchmark_page
@@ -79,6 +81,8 @@ def _refuse(config: Config) -> None:
         raise OptionError("--data is needed: the folder of the data set, as it was downloaded")
     if config.model and config.predictions:
         raise OptionError("--predictions are answers that were given elsewhere: leave --model out")
+    if config.frame and not config.predictions:
+        raise OptionError("--frame tells of answers that were made elsewhere: give them with --predictions")
     if config.all and config.predictions:
         raise OptionError("--predictions are answers to one benchmark's questions: name it in place of --all")
     if config.all and not config.model:
@@ -262,6 +266,8 @@ class Job:
             dialogues=self.dialogues,
             predictions={self.model or model: file},
             out=self.out / "scores",
+            box_format=c.box_format if c.predictions else None,
+            frame=c.frame,
             resamples=c.resamples,
             seed=c.seed,
             restart=True,
@@ -280,8 +286,8 @@ class Job:
         if self.benchmark.report:
             own["metrics"] |= results.of_reports(scores, self.model)
         if self.benchmark.numbers:
-            answers = jsonl.read_jsonl(self.config.predictions or self.out / "predictions.jsonl", Prediction)
-            missed = numbers.misses(rows, jsonl.read_jsonl(self.dialogues, Dialogue), answers)
+            asked = {d.id: d for d in jsonl.read_jsonl(self.dialogues, Dialogue)}
+            missed = numbers.misses(rows, asked.values(), self._answers(rows, asked))
             own["metrics"] |= numbers.figures(missed, self.config.resamples, self.config.seed)
         about = {
             "benchmark": self.benchmark.name,
@@ -298,6 +304,13 @@ class Job:
         }
         provenance.write_json(self.out / "benchmark.json", about)
         return about
+
+    def _answers(self, rows: list[Record], asked: Mapping[str, Dialogue]) -> list[Prediction]:
+        """The answers that were scored, whoever made them."""
+        c = self.config
+        how = Elsewhere(box_format=c.box_format, frame=c.frame)
+        file = c.predictions or self.out / "predictions.jsonl"
+        return reading.read(file, self.model, asked, {r.id: r for r in rows}, self.out, how).predictions
 
 
 # ---------------------------------------------------------------------------------------------------------------- all

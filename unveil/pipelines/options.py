@@ -188,7 +188,7 @@ class BenchmarkOptions(ModelChoice):
 
     passing: ClassVar = {"batch_size", "allow_benchmark_test"}
     groups: ClassVar = {"answers": ("batch_size", "max_new_tokens", "precision", "resamples", "limit")}
-    seldom: ClassVar[tuple[str, ...]] = ("box_format", "resamples", "max_new_tokens", "precision")
+    seldom: ClassVar[tuple[str, ...]] = ("box_format", "frame", "resamples", "max_new_tokens", "precision")
     name: Positional[str] = ""
     """Which benchmark; none lists all."""
     all: bool = False
@@ -202,7 +202,10 @@ class BenchmarkOptions(ModelChoice):
     called: str | None = None
     """How the model is called on the page; by default what --model says, or the name of the file of --predictions."""
     predictions: InputFile | None = None
-    """Answers to the questions that were made elsewhere, as predictions.jsonl, in place of --model."""
+    """Answers to the questions that were made elsewhere, in place of --model: predictions.jsonl, or a file of
+    MedEvalKit, lmms-eval, VLMEvalKit, LLaVA-Med or FLARE, whose boxes are written as --box-format says."""
+    frame: str | None = None
+    """What boxes in pixels refer to in such a file: image, or the WIDTHxHEIGHT that every image was resized to."""
     out: OutputFolder | None = None
     """Folder for everything that is made; by default runs/benchmark-NAME, and runs/benchmarks for --all."""
     limit: Count | None = None

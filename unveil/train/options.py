@@ -151,6 +151,7 @@ class RecipeOptions(TrainOptions, DryRunOptions):
 class SftOptions(RecipeOptions):
     """Fine-tune a vision-language model on the true answers of dialogues.jsonl (training split)."""
 
+    former: ClassVar = {"kinds": ("diagnosis", "localisation", "grounding")}
     dialogues: InputFile
     """Dialogues, as `unveil curate mau` writes them, or `unveil curate questions`."""
     records: InputFile | None = None

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from unveil.core import console, jsonl, provenance
+from unveil.core.box_formats import BOX_FORMATS, PIXELS, View, neutral, render
 from unveil.core.grading import ScoreError
-from unveil.core.joined import some, unique
+from unveil.core.joined import only_own, some, unique
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Prediction, Record
 from unveil.core.registry import PluginOptions
 from unveil.evaluate.exchange import reading, tables
 from unveil.evaluate.exchange.forms import FORMS, Form, ToWrite
-from unveil.evaluate.exchange.reading import Elsewhere
+from unveil.evaluate.exchange.reading import WITH_BOXES, Elsewhere
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _convert(config: Config) -> dict[str, object]:
     how = Elsewhere(config.format, config.box_format, config.frame, config.part)
     name = config.name or config.predictions.stem
     found = reading.read(config.predictions, name, dialogues, records, config.records.parent, how)
-    rows = {row.id: row for row in found.predictions}
+    rows = unique(found.predictions, str(config.predictions))
     if found.about:
         console.say(reading.words(config.predictions, found.about))
     _whole(config, dialogues, rows)
@@ -70,6 +71,9 @@ def _convert(config: Config) -> dict[str, object]:
         jsonl.write_jsonl(config.out, rows.values())
     else:
         form = FORMS[config.to]
+        only_own(rows.values(), config.predictions)  # their forms cannot tell what was shown
+        if any(dialogues[name].kind in WITH_BOXES for name in rows):
+            console.say("boxes are written in pixels of the image: --box-format json-pixels --frame image reads them")
         made = (form.write(i, row) for i, row in enumerate(_answered(dialogues, records, rows)))
         tables.write(config.out, form.layout, made)
     console.say(f"{len(rows)} predictions in {config.out}")
@@ -97,4 +101,15 @@ def _answered(
         if name in rows:
             if dialogue.record not in records:
                 raise ScoreError(f"{name}: its record {dialogue.record!r} is not among the records")
-            yield ToWrite(rows[name], dialogue, records[dialogue.record])
+            yield ToWrite(_in_pixels(rows[name], records[dialogue.record]), dialogue, records[dialogue.record])
+
+
+def _in_pixels(row: Prediction, record: Record) -> Prediction:
+    """A prediction whose boxes are in pixels of the image: other forms tell neither format nor frame."""
+    if row.kind not in WITH_BOXES:
+        return row
+    if row.box_format not in BOX_FORMATS:
+        raise ScoreError(f"{row.id}: unknown box format {row.box_format!r}; known are {', '.join(BOX_FORMATS)}")
+    own = BOX_FORMATS[row.box_format]
+    text = neutral(row.answer, View(own, record.size, row.frame))
+    return replace(row, answer=render(text, View(PIXELS, record.size, record.size)))

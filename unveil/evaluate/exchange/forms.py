@@ -199,14 +199,19 @@ def _read_flare(row: Row, place: str) -> Given:
     return Given(place, text_of(answer), _ids(row, *NAMES), **_about(row, "Question", "question"))
 
 
-_TASKS = {"closed": "Classification", "choice": "Classification", "detection": "Classification", "open": "Open"}
+#: What FLARE calls the tasks; of kinds that it has not, the nearest.
+_PLACES, _REPORT = ("localisation", "grounding", "diagnosis"), "Report Generation"
+
+
+def _task(kind: str) -> str:
+    return "Detection" if kind in _PLACES else {"report": _REPORT, "open": "Open"}.get(kind, "Classification")
 
 
 def _write_flare(number: int, row: ToWrite) -> dict[str, Any]:
     d = row.dialogue
     return {
         "uid": d.id,
-        "TaskType": _TASKS.get(d.kind, "Detection"),
+        "TaskType": _task(d.kind),
         "Modality": row.record.modality or "",
         "ImageName": row.image,
         "Question": d.question,

@@ -269,13 +269,16 @@ def _told(sums_C: Array, sums_B: Array) -> dict[str, Any]:
 
 
 def show(section: Mapping[str, Any]) -> None:
-    """The table in the terminal: as published, and ours in brackets."""
+    """The table in the terminal: as published, and ours in brackets, where they differ; the page has all."""
     models = section["models"]
-    rows = [
-        [name, *(f"{_number(of.get(name), 'published')} ({_number(of.get(name), 'ours')})" for of in models.values())]
-        for name in section["figures"]
-    ]
-    console.table("As published (ours)", ["", *models], rows)
+    rows = []
+    for name in section["figures"]:
+        cells = [f"{_number(of.get(name), 'published')} ({_number(of.get(name), 'ours')})" for of in models.values()]
+        n = max(of[name]["n"] for of in models.values() if name in of)
+        if any(_number(of.get(name), "published") != _number(of.get(name), "ours") for of in models.values()):
+            rows.append([name, str(n), *cells])
+    if rows:
+        console.table("As published (ours), where they differ", ["", "n", *models], rows)
 
 
 def _number(told: Mapping[str, Any] | None, key: str) -> str:

@@ -17,6 +17,7 @@ from unveil.core import bootstrap, console, subjects
 from unveil.core.geometry import area
 from unveil.core.grading import Case, Outcome
 from unveil.core.records import Prediction
+from unveil.evaluate.box_figures import SIZES
 from unveil.evaluate.figures import Figures, Sure
 from unveil.evaluate.report_tables import MEASURES, change, figure
 from unveil.evaluate.sections.section import Answers, Scoring, Section
@@ -24,8 +25,6 @@ from unveil.evaluate.sums import Added, added
 
 #: Measures whose worst groups are named: each is one ratio, and more of it is better.
 MAIN = ("f1_50_named", "iou", "accuracy", "grounding_iou", "recognition", "question_accuracy", "closed", "choice")
-#: Sizes of findings, each with the share of its image's area from which on its box has it.
-SIZES = (("large", 0.1), ("medium", 0.01), ("small", 0.0))
 #: Kinds of questions that are about findings with a place.
 PLACED = ("detection", "localisation", "recognition", "diagnosis", "grounding")
 
@@ -65,12 +64,12 @@ def keep(case: Case, prediction: Prediction) -> GroupedAnswer:
 
 
 def _sizes(case: Case) -> tuple[str, ...]:
-    """The sizes of the findings that a question is about: those of its names, each size once."""
+    """The sizes of the findings that a question is about, as of average precision: those of its names, each once."""
     if case.dialogue.kind not in PLACED:
         return ()
     whole, names = case.record.width * case.record.height, case.outcome.labels
     shares = [area(f.box) / whole for f in case.record.named if f.box and case.name(f.label) in names]
-    return tuple(sorted({next(size for size, least in SIZES if share >= least) for share in shares}))
+    return tuple(sorted({next(size for size, (_, most) in SIZES.items() if share <= most) for share in shares}))
 
 
 def summarise(answers: Answers[GroupedAnswer], scoring: Scoring) -> dict[str, Any] | None:
