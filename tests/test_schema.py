@@ -29,3 +29,18 @@ def test_only_what_may_be_none_is_made_of_none():
 def test_a_value_of_either_of_two_types_cannot_be_told():
     with pytest.raises(TypeError, match="no value can be told"):
         maker(int | Path)
+
+
+def test_rows_of_plain_values_are_made_as_each_by_itself():
+    """Of (end, log-probability): whole numbers become floats, and a value that does not fit is told by its place."""
+    make = maker(tuple[tuple[int, float], ...])
+    assert make([[1, -0.5], [2, -0.25]]) == ((1, -0.5), (2, -0.25)) and make([]) == ()
+    [(_, whole)] = make([[1, 0]])
+    assert type(whole) is float
+    for wrong, where in (([[1, 0.5], [2]], "[1]"), ([[1, 0.5], [True, 0.5]], "[1][0]"), ([1], "[0]")):
+        with pytest.raises(Unfit) as told:
+            make(wrong)
+        assert told.value.where == where
+    assert maker(tuple[float, ...])([1, 2.5]) == (1.0, 2.5)
+    with pytest.raises(Unfit, match="str is needed, not 1"):
+        maker(tuple[str, ...])(["a", 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.grading import ScoreError, grade
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.records import Dialogue, Kind, Prediction, Shown
+from unveil.evaluate import sensitivity
 from unveil.evaluate.exchange.reading import Elsewhere
 from unveil.evaluate.intervals import differences
 from unveil.evaluate.looking_figures import Figures
 from unveil.evaluate.metrics import METRICS, outcomes
+from unveil.evaluate.predictions import PredictionFiles
 from unveil.evaluate.score import score
 from unveil.evaluate.sensitivity import Counts, Truth, differs
 
@@ -336,3 +339,16 @@ def test_a_part_has_validation_and_images_taken_away(folder: Path) -> None:
         score(*inputs, resamples=20, elsewhere=Elsewhere(part=True), **more)
     with pytest.raises(ScoreError, match=r"val\.jsonl: predictions are incomplete"):
         score(*inputs[:2], {"keen": file(folder, "keen", "own")}, inputs[3], resamples=20, **more | {"sensitivity": {}})
+
+
+def test_room_beside_a_lesion_is_looked_for_once_an_image_and_only_where_images_were_taken_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two questions on each of three images; what is drawn needs three looks, a score without such files none."""
+    looks: list[str] = []
+    monkeypatch.setattr(sensitivity, "lacks", lambda record: looks.append(record.id))
+    twice = [replace(d, id=f"{d.id}{i}") for d in ASKED.values() for i in range(2)]
+    sensitivity.examples(RECORDS, twice, seed=0)
+    assert sorted(looks) == ["a", "b", "n"]
+    files = PredictionFiles(RECORDS, ASKED, Path(), Elsewhere())
+    assert files.without_images({}, {"keen": "keen.jsonl"}, list(ASKED.values()), seed=0) == {} and len(looks) == 3

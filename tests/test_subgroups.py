@@ -130,3 +130,28 @@ def test_findings_by_size_and_images_by_source(tmp_path):
     assert {name: held["models"]["m"]["localisation_iou"]["n"] for name, held in by["source"].items()} == {
         "one": 3, "two": 1
     }  # fmt: skip
+
+
+def test_by_sex_and_age(tmp_path):
+    """One question to each of 25 women of 30 (20 right) and 25 men of 70 (10 right), and to a child of 17.9 of whose
+    sex nobody knows: the men are worst, by 0.8 - 0.4, and so is their band of age. One patient is no worst group."""
+    people = [("female", 30.0, i < 20) for i in range(25)] + [("male", 70.0, i < 10) for i in range(25)]
+    records, asked, said = [], [], []
+    for n, (sex, age, right) in enumerate([*people, (None, 17.9, False)]):
+        records.append(record(name=f"r{n}", patient=f"p{n}", split="test", sex=sex, age=age))
+        asked.append(dialogue("closed", "yes", name=f"r{n}/q", of=f"r{n}"))
+        said.append(predicted(asked[-1], "yes" if right else "no"))
+    for name, rows in (("records", records), ("dialogues", asked), ("m", said)):
+        write_jsonl(tmp_path / f"{name}.jsonl", rows)
+    files = tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl"
+    section = score(*files, {"m": tmp_path / "m.jsonl"}, tmp_path / "out", resamples=50)["sections"]["subgroups"]
+    counts = {
+        way: {g: held["models"]["m"]["closed"]["n"] for g, held in of.items()} for way, of in section["by"].items()
+    }
+    assert counts == {"sex": {"female": 25, "male": 25, "unknown": 1}, "age": {"0-17": 1, "18-39": 25, "65+": 25}}
+    worst = section["worst"]["m"]["closed"]
+    assert {way: (one["worst"], one["best"]) for way, one in worst.items()} == {
+        "sex": ("male", "female"), "age": ("65+", "18-39")
+    }  # fmt: skip
+    assert worst["sex"]["gap"]["value"] == pytest.approx(0.4)
+    assert "female" not in (tmp_path / "out" / "outcomes.jsonl").read_text(), "neither stands by answer"

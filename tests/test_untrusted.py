@@ -53,9 +53,22 @@ def test_what_is_no_json(text: str | bytes, message: str, lenient: bool) -> None
 
 @pytest.mark.parametrize(("text", "message"), BAD_IN_A_ROW)
 def test_what_only_a_lenient_reader_takes(text: str, message: str) -> None:
-    with pytest.raises(JsonError, match=message):
-        parse_json(text)
-    parse_json(text, lenient=True)
+    for given_as in (text, text.encode()):
+        with pytest.raises(JsonError, match=message):
+            parse_json(given_as)
+        parse_json(given_as, lenient=True)
+
+
+@pytest.mark.parametrize("number", ["1e308", "-1E+307", "0.1e-999", f"0.{'3' * 300}", "9" * 100, f"1{'0' * 99}e99"])
+def test_a_number_of_bytes_is_that_of_text(number: str) -> None:
+    """Where all numbers are short, bytes are read without a look at each; these are the longest that are taken."""
+    assert parse_json(number) == parse_json(number.encode()) == json.loads(number)
+
+
+@pytest.mark.parametrize("number", ["1e309", "[-1E+309]", f"1{'0' * 400}.0", "9" * 101, f"-{'9' * 100}", "[1e0400]"])
+def test_a_number_that_is_too_long_is_one_in_bytes(number: str) -> None:
+    with pytest.raises(JsonError, match=r"not finite|digits"):
+        parse_json(number.encode())
 
 
 def test_nesting_up_to_the_limit_is_read() -> None:

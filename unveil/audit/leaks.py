@@ -28,6 +28,11 @@ def of_leaks(records: Sequence[Record], copies: Sequence[Sequence[int]], files: 
         yield from issue(f"{name}_across_splits", "error", message, torn)
     apart = _torn(records, ties["patient"], lambda r: r.cluster)
     yield from issue("patient_across_groups", "error", "{} patients are torn apart by their groups: regroup", apart)
+    # whose sex it is that differs is not told: what was found goes into files and pages
+    unlike = [tie.rpartition(":")[0] for tie in _torn(records, ties["patient"], lambda r: r.sex)]
+    yield from issue(
+        "patient_of_two_sexes", "warning", "{} patients have records of two sexes: does an id stand for two?", unlike
+    )
     unknown = [r.id for r in records if r.patient is None]
     yield from issue(
         "unknown_patient", "warning", "{} images have no patient: that splits keep patients apart is unknown", unknown

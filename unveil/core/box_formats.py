@@ -83,7 +83,7 @@ def _in_place(text: str, place: tuple[int, int], box_format: BoxFormat) -> list[
 
 def _numbers(text: str, part: re.Match[str], box_format: BoxFormat) -> tuple[float, float, float, float] | None:
     """Four numbers; None if there are not four, if the answer was cut within them, or if their order is not known."""
-    if named := _SIDE.findall(part[0]):
+    if named := _SIDE.findall(part[0]) if ":" in part[0] or "=" in part[0] else []:
         said = _corners(named) if box_format.order == (0, 1, 2, 3) else []
     else:
         said = _NUMBER.findall(part[0])

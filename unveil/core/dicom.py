@@ -35,6 +35,7 @@ from unveil.core.pixels import (
     stretch,
 )
 from unveil.core.records import ImagePlane
+from unveil.core.subjects import between
 
 
 def probe_dicom(path: PathLike, limits: Limits) -> Header:
@@ -135,7 +136,17 @@ def _dicom_header(path: PathLike, dataset: pydicom.Dataset, frame: int, limits: 
         modality=dataset.get("Modality") or None,
         burned_in=str(dataset.get("BurnedInAnnotation") or "").strip().upper() or None,
         patient=str(dataset.get("PatientID") or "").strip() or None,
+        sex=_stated(dataset, "PatientSex") or None,
+        age=_stated(dataset, "PatientAge")
+        or between(_stated(dataset, "PatientBirthDate"), _stated(dataset, "StudyDate")),
     )
+
+
+def _stated(dataset: pydicom.Dataset, name: str) -> str:
+    """The text of a tag as it stands in the file, which may be none of its kind: whoever uses it tells."""
+    element = dataset.get_item(name)
+    value = element.value if element is not None else None
+    return (value.decode("ascii", "replace") if isinstance(value, bytes) else str(value or "")).strip(" \0")
 
 
 def _transfer_syntax(dataset: pydicom.Dataset) -> pydicom.uid.UID:

@@ -180,7 +180,10 @@ FEW = 16
 
 def _iou(p: Box, t: Box) -> float:
     """Of one pair, by the same operations in the same order."""
-    inter = max(min(p[2], t[2]) - max(p[0], t[0]), 0.0) * max(min(p[3], t[3]) - max(p[1], t[1]), 0.0)
+    wide, high = min(p[2], t[2]) - max(p[0], t[0]), min(p[3], t[3]) - max(p[1], t[1])
+    if wide <= 0 or high <= 0:
+        return 0.0
+    inter = wide * high
     union = area(p) + area(t) - inter
     return inter / union if union > 0 else 0.0
 
@@ -195,17 +198,25 @@ def match(
     """
     if not len(predicted) or not len(true):
         return []
+    if len(predicted) == 1 or len(true) == 1:
+        return _match_one(predicted, true, agree)
     values = ious(predicted, true)
     tie = 0.0 if agree is None else 1e-6 * np.asarray(agree, np.float64).reshape(values.shape)
     rows, columns = _assigned(values + tie)
     return [(int(i), int(j), float(values[i, j])) for i, j in zip(rows, columns, strict=True) if values[i, j] > 0]
 
 
+def _match_one(
+    predicted: Sequence[Box], true: Sequence[Box], agree: Sequence[Sequence[bool]] | None
+) -> list[tuple[int, int, float]]:
+    """As ``match`` where one side has one box, as most have: the first of its largest values."""
+    pairs = [(i, j, float(_iou(p, t))) for i, p in enumerate(predicted) for j, t in enumerate(true)]
+    best = max(pairs, key=lambda one: one[2] + (1e-6 * agree[one[0]][one[1]] if agree is not None else 0.0))
+    return [best] if best[2] > 0 else []
+
+
 def _assigned(values: NDArray[np.float64]) -> tuple[Iterable[int], Iterable[int]]:
-    """Rows and columns of the assignment with the largest sum; of one row or column the first of its largest values."""
-    if 1 in values.shape:
-        best = int(values.argmax())
-        return [best // values.shape[1]], [best % values.shape[1]]
+    """Rows and columns of the assignment with the largest sum."""
     from scipy.optimize import linear_sum_assignment  # late: half a second, which no start of a command should wait for
 
     rows, columns = linear_sum_assignment(values, maximize=True)

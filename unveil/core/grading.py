@@ -49,7 +49,7 @@ class ScoreError(ValueError):
 # ---------------------------------------------------------------------------------------------------------- outcomes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What one answer is worth.
 

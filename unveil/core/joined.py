@@ -21,9 +21,11 @@ def unique(rows: Iterable[Row], what: str) -> dict[str, Row]:
     rows = list(rows)
     if not rows:
         raise ScoreError(f"{what}: there is not one row")
-    if twice := {i for i, n in Counter(row.id for row in rows).items() if n > 1}:
+    found = {row.id: row for row in rows}
+    if len(found) < len(rows):
+        twice = {i for i, n in Counter(row.id for row in rows).items() if n > 1}
         raise ScoreError(f"{what}: {some(twice)} occur more than once; ids must be unique")
-    return {row.id: row for row in rows}
+    return found
 
 
 def asked(dialogues: Mapping[str, Dialogue], predictions: Mapping[str, Prediction], where: str = "") -> None:

@@ -18,7 +18,9 @@ class _Late:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return getattr(self.compiled, name)
+        value = getattr(self.compiled, name)
+        setattr(self, name, value)  # found at once from now on
+        return value
 
 
 def late(pattern: str, flags: int = re.I) -> re.Pattern[str]:

@@ -84,6 +84,10 @@ class Header:
     """DICOM's own word on whether text is burned into the pixels: YES, NO or nothing."""
     patient: str | None = field(default=None, repr=False)
     """DICOM's PatientID: a person's, so that it is written nowhere as it stands."""
+    sex: str | None = field(default=None, repr=False)
+    """DICOM's PatientSex as it stands."""
+    age: str | None = field(default=None, repr=False)
+    """DICOM's PatientAge as it stands, such as 058Y; without one, as it follows from the dates of birth and study."""
 
 
 @dataclass(frozen=True)

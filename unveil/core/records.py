@@ -15,11 +15,13 @@ import os
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from unveil.core.geometry import Box
 from unveil.core.lesion_noise import Noise
+from unveil.core.subjects import Sex
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -30,17 +32,9 @@ Access = Literal["open", "dua", "credentialed"]
 #: three from a record's own questions.
 #: In the last one nothing is asked: its answer is the question that the model itself is to put.
 Kind = Literal[
-    "detection",
-    "localisation",
-    "recognition",
-    "diagnosis",
-    "grounding",
-    "report",
-    "closed",
-    "choice",
-    "open",
+    "detection", "localisation", "recognition", "diagnosis", "grounding", "report", "closed", "choice", "open",
     "self-question",
-]
+]  # fmt: skip
 #: The kinds that have a true answer.
 KINDS: tuple[Kind, ...] = (
     *("detection", "localisation", "recognition", "diagnosis", "grounding", "report", "closed", "choice", "open"),
@@ -105,7 +99,7 @@ class ImagePlane:
     """The direction in which rows are counted."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One annotated object: what it is and where."""
 
@@ -187,17 +181,22 @@ class Record:
     group: str | None = None
     """Joins all that must not be separated, as ``check`` finds it: same patient, same study, same or mirrored image. It
     goes before the patient, since copies of an image may stand under two patients, and holds across data sets."""
+    sex: Sex | None = None
+    """The patient's, as DICOM has it (F, M, O); None when unknown. No export writes sex or age."""
+    age: float | None = None
+    """The patient's at the study, in years; None when unknown. 90 means 90 and more, since HIPAA's Safe Harbor takes
+    each age over 89 for one that may tell a person (45 CFR 164.514(b)(2)(i)(C)); ``subjects.age`` caps it."""
 
     @property
     def size(self) -> tuple[int, int]:
         return self.width, self.height
 
-    @property
+    @cached_property
     def boxed(self) -> tuple[Finding, ...]:
         """The findings that have a box, from left to right, top to bottom: the order in which answers name them."""
         return tuple(sorted((f for f in self.named if f.box), key=lambda f: typing.cast(Box, f.box)))
 
-    @property
+    @cached_property
     def named(self) -> tuple[Finding, ...]:
         """The findings without those that only say in another phrase what is at a place under the same name."""
         places: set[tuple[str, Box | None]] = set()
@@ -209,7 +208,7 @@ class Record:
             places.add(place)
         return tuple(kept)
 
-    @property
+    @cached_property
     def cluster(self) -> str:
         """The unit that a bootstrap draws and a split keeps together: group, else patient, else study, else image."""
         if self.group is not None:
@@ -229,7 +228,7 @@ class Record:
         return tuple((turn.text, turn.answer) for turn in reversed(turns[1:]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Dialogue:
     """One question on one image with its true answer, in neutral markup."""
 
@@ -266,7 +265,7 @@ class Dialogue:
     """Joins a question about what is there with one about what is not (`unveil curate probes`): the two share it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """A model's answer to a dialogue's question."""
 

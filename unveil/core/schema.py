@@ -43,7 +43,7 @@ def maker(hint: Any) -> Make:
     if origin is types.UnionType or origin is typing.Union:
         return _union(args)
     if origin is tuple:
-        return _several(maker(args[0])) if args[-1] is Ellipsis else _tuple([maker(a) for a in args], list(args))
+        return _several(maker(args[0]), args[0]) if args[-1] is Ellipsis else _tuple(args)
     if origin is Literal:
         return _literal(args)
     if origin is dict:
@@ -63,10 +63,10 @@ def _dataclass(kind: type) -> Make:
     def make(value: Any) -> Any:
         if not isinstance(value, dict):
             raise Unfit(f"an object is needed, not {quoted(value)}")
-        if unknown := value.keys() - makers.keys():
-            raise Unfit(f"unknown field {listed(sorted(unknown))}")
-        if missing := required - value.keys():
-            raise Unfit(f"field {', '.join(sorted(missing))} is missing")
+        if not value.keys() <= makers.keys():
+            raise Unfit(f"unknown field {listed(sorted(value.keys() - makers.keys()))}")
+        if not required <= value.keys():
+            raise Unfit(f"field {', '.join(sorted(required - value.keys()))} is missing")
         made = {}
         for name, item in value.items():
             try:
@@ -90,20 +90,50 @@ def _union(args: tuple[Any, ...]) -> Make:
     return inner if type(None) not in args else lambda value: None if value is None else inner(value)
 
 
-def _several(inner: Make) -> Make:
+def _several(inner: Make, hint: Any) -> Make:
+    plain = _plain_rows(hint)
+
     def make(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise Unfit(f"a list is needed, not {quoted(value)}")
+        if (made := plain(value)) is not None:
+            return made
         return _all([inner] * len(value), value)
 
     return make
 
 
-def _tuple(inner: list[Make], hints: list[Any]) -> Make:
-    plain = all(hint in (int, float, str, bool) for hint in hints)
+#: What JSON has as it is.
+_PLAIN = (int, float, str, bool)
+
+
+def _plain_rows(hint: Any) -> Callable[[list[Any]], tuple[Any, ...] | None]:
+    """What makes a list of plain values, or of tuples of them, at one go, as most of millions of tokens are made.
+
+    It gives None where a value is of another type, which has to be told or changed.
+    """
+    columns = typing.get_args(hint) if typing.get_origin(hint) is tuple else ()
+
+    def values(value: list[Any]) -> tuple[Any, ...] | None:
+        return tuple(value) if set(map(type, value)) <= {hint} else None
+
+    def rows(value: list[Any]) -> tuple[Any, ...] | None:
+        if set(map(type, value)) != {list} or set(map(len, value)) != {len(columns)}:
+            return None
+        fits = all(set(map(type, of)) == {kind} for of, kind in zip(zip(*value, strict=True), columns, strict=True))
+        return tuple(map(tuple, value)) if fits else None
+
+    if columns and all(kind in _PLAIN for kind in columns):
+        return rows
+    return values if hint in _PLAIN else lambda value: None
+
+
+def _tuple(hints: tuple[Any, ...]) -> Make:
+    inner, kinds = [maker(hint) for hint in hints], list(hints)
+    plain = all(hint in _PLAIN for hint in hints)
 
     def make(value: Any) -> tuple[Any, ...]:
-        if plain and type(value) is list and list(map(type, value)) == hints:  # as most are, of millions of tokens
+        if plain and type(value) is list and list(map(type, value)) == kinds:
             return tuple(value)
         if not isinstance(value, list):
             raise Unfit(f"a list is needed, not {quoted(value)}")

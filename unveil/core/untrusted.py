@@ -8,6 +8,7 @@ is one ``JsonError``.
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -38,9 +39,11 @@ def parse_json(text: str | bytes, *, lenient: bool = False) -> Any:
     and one such value there is the fault of its row, to be told by whoever takes it up, not of the whole file.
     """
     try:
+        decoder = _LENIENT if lenient else _STRICT
         if isinstance(text, bytes):
-            text = text.decode("utf-8-sig")
-        value = (_LENIENT if lenient else _STRICT).decode(text)
+            decoder = decoder if lenient or _may_be_long(text) else _SHORT
+            text = text.removeprefix(codecs.BOM_UTF8).decode()
+        value = decoder.decode(text)
         # each level needs a bracket, and counting them is fast
         if text.count("[") + text.count("{") > MAX_DEPTH:
             _check_depth(value)
@@ -111,6 +114,15 @@ def _finite(digits: str) -> float:
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _LENIENT = json.JSONDecoder(object_pairs_hook=_object)
 _STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
+#: The same for text whose numbers are all short, so that none of them needs to be looked at: files are full of them.
+_SHORT = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_finite)
+_SHAPE = bytes.maketrans(b"0123456789E", b"0000000000e")
+
+
+def _may_be_long(text: bytes) -> bool:
+    """Whether a number may have too many digits, or leave the range of floats: its exponent then has three digits."""
+    shape = text.translate(_SHAPE, b"+")
+    return b"0" * MAX_DIGITS in shape or b"0e000" in shape
 
 
 def _check_depth(value: Any) -> None:

@@ -28,7 +28,7 @@ RECALLS: Floats = np.linspace(0.0, 1.0, 101, dtype=np.float64)
 #: 2017, arXiv 1612.08012).
 RATES: Floats = np.array([1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8])
 
-_BLOCK, _LEAST = 1_000_000, 64  # values held at once, and resamples at least
+_BLOCK, _LEAST = 1_000_000, 16  # values held at once, and resamples at least
 
 
 @dataclass(frozen=True)
@@ -82,30 +82,26 @@ def interpolated(ranked: Ranked, drawn: Resamples) -> Floats:
     true_B = drawn.total(ranked.true_C)
     out_BTR = np.zeros((len(true_B), ranked.hit_DT.shape[1], len(RECALLS)))
     for rows, drawn_DB in drawn.boxes(ranked):
-        all_DB, needed_BR = drawn_DB.cumsum(0, dtype=np.int32), _needed(true_B[rows])
+        all_DB = drawn_DB.cumsum(0, dtype=np.int32)
         for t in np.flatnonzero(ranked.hit_DT.any(0)):
-            out_BTR[rows, t] = _interpolated(np.flatnonzero(ranked.hit_DT[:, t]), drawn_DB, all_DB, needed_BR)
+            out_BTR[rows, t] = _interpolated(np.flatnonzero(ranked.hit_DT[:, t]), drawn_DB, all_DB, true_B[rows])
     out_BTR[true_B == 0] = np.nan
     return out_BTR
 
 
-def _interpolated(hits_K: Ints, drawn_DB: Counts, all_DB: Counts, needed_BR: Ints) -> Floats:
-    """Precision is largest where a hit has just been counted, so only these places are looked at; (B, R)."""
+def _interpolated(hits_K: Ints, drawn_DB: Counts, all_DB: Counts, true_B: Ints) -> Floats:
+    """Precision is largest where a hit has just been counted, so only these places are looked at; (B, R).
+
+    Each hit's precision stands at as many recalls as it is the first to reach, and 0 at those that none reaches.
+    """
     hits_KB = drawn_DB[hits_K].cumsum(0, dtype=np.int32)
-    precision_KB = hits_KB / (all_DB[hits_K] + np.spacing(1))
-    precision_KB = np.maximum.accumulate(precision_KB[::-1], 0)[::-1]
-    at_BR = _searched(hits_KB, needed_BR, "left")
-    met_BR = precision_KB[np.minimum(at_BR, len(hits_K) - 1), np.arange(len(at_BR))[:, None]]
-    return np.where(at_BR < len(hits_K), met_BR, 0.0)
-
-
-def _needed(true_B: Ints) -> Ints:
-    """The fewest hits whose share of the true boxes is each recall or more, as numbers are rounded there; (B, R)."""
-    true_B1 = np.maximum(true_B, 1)[:, None]
-    least_BR: Ints = np.maximum(np.ceil(RECALLS * true_B1).astype(int) - 1, 0)
-    for _ in range(2):
-        least_BR += least_BR / true_B1 < RECALLS
-    return least_BR
+    precision_LB = np.zeros((len(hits_K) + 1, len(true_B)))
+    np.divide(hits_KB, all_DB[hits_K] + np.spacing(1), out=precision_LB[:-1])
+    np.maximum.accumulate(precision_LB[::-1], 0, out=precision_LB[::-1])
+    recalls_LB = np.full((len(hits_K) + 1, len(true_B)), len(RECALLS))
+    recalls_LB[:-1] = np.searchsorted(RECALLS, hits_KB / np.maximum(true_B, 1), side="right")
+    met_BR = np.repeat(precision_LB.T.ravel(), np.diff(recalls_LB, axis=0, prepend=0).T.ravel())
+    return met_BR.reshape(len(true_B), len(RECALLS))
 
 
 def sensitivities(ranked: Ranked, answers_C: Ints, drawn: Resamples, rates_F: Floats = RATES) -> Floats:

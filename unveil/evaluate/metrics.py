@@ -71,10 +71,12 @@ def groups(rows: Iterable[Outcome], by: Literal["modality", "label", "language"]
 def counts(rows: Sequence[Outcome]) -> dict[str, Any]:
     """What went wrong and what was left out, in numbers of answers (failures: of findings; malformed: of boxes)."""
     kinds = _tally(o.kind for o in rows)
+    by_kind = _tally((o.kind, f) for o in rows for f in o.failures)
+    every = _tally(f for o in rows for f in o.failures)
     return {
         "items": kinds,
-        "failures": {k: n for k in FAILURES if (n := sum(o.failures.count(k) for o in rows))},
-        "failures_by_kind": {k: _tally(f for o in rows if o.kind == k for f in o.failures) for k in kinds},
+        "failures": {f: every[f] for f in FAILURES if f in every},
+        "failures_by_kind": {k: {f: n for (of, f), n in by_kind.items() if of == k} for k in kinds},
         "unparsable": _tally(o.kind for o in rows if o.status == "unparsable"),
         "malformed_boxes": sum(o.malformed for o in rows),
         "empty": sum(o.empty for o in rows),

@@ -70,6 +70,12 @@ class PredictionFiles:
         every = sum(d.split in splits for d in self.dialogues.values())
         return {} if self.common is None else {"asked": len(self.common), "of": every}
 
+    def graded(self, name: str, path: str | Path, keep: sections.Keep) -> tuple[set[str | None], list[Outcome]]:
+        """The splits that a model has answered, and its outcomes there. Its answers themselves are not kept."""
+        rows = self.read(name, path)
+        splits = self.splits(rows)
+        return splits, self.outcomes(rows, self.asked(splits), path, keep)
+
     def outcomes(
         self, rows: Sequence[Prediction], asked: Sequence[Dialogue], path: str | Path, keep: sections.Keep
     ) -> list[Outcome]:
@@ -109,6 +115,8 @@ class PredictionFiles:
         seed: int,
     ) -> dict[str, dict[Shown, Looked]]:
         """What models answer with their images taken away, beside what they answer with them."""
+        if not files:
+            return {}
         if strangers := files.keys() - own.keys():
             told = f"own predictions of that name are needed; there are {', '.join(own)}"
             raise ScoreError(f"--sensitivity {', '.join(sorted(strangers))}: {told}")

@@ -20,7 +20,7 @@ from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.grading import Outcome, ScoreError
 from unveil.core.joined import unique
-from unveil.core.jsonl import read_jsonl, to_json, write_jsonl
+from unveil.core.jsonl import fields_of, read_jsonl, write_jsonl
 from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.radeval import Metric
 from unveil.core.records import Dialogue, Record
@@ -79,9 +79,7 @@ def score(
     sure, kept = Sure(resamples, seed), sections.Collected()
     found, asked = dict[str, list[Outcome]](), dict[str, set[str | None]]()
     for name, path in predictions.items():
-        rows = given.read(name, path)
-        asked[name] = given.splits(rows)
-        found[name] = given.outcomes(rows, given.asked(asked[name]), path, kept.of(name))
+        asked[name], found[name] = given.graded(name, path, kept.of(name))
     splits = sorted(set().union(*asked.values()), key=str)
     dialogues = given.asked(splits)
     for name, path in predictions.items():  # another model may have answered a split that this one has not
@@ -159,7 +157,7 @@ def cluster_kind(records: Iterable[Record]) -> str:
 
 def _write(out: Path, result: Mapping[str, Any], found: Mapping[str, Sequence[Outcome]]) -> None:
     """``outcomes.jsonl`` (all models, one outcome a line) and ``scores.json``, each all or nothing."""
-    rows = ({"model": name, **to_json(row)} for name, of in found.items() for row in of)
+    rows = ({"model": name, **fields_of(row)} for name, of in found.items() for row in of)
     write_jsonl(out / "outcomes.jsonl", rows)
     write_text(out / "scores.json", json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 

@@ -179,7 +179,7 @@ def _counted(
     row_of = clusters(records, dialogues)
     with_image, without, on_lesions = (Counts.empty(len(row_of)) for _ in range(3))
     truth = Truth(shown, records, dialogues)
-    lesions = {d.record for d in asked if lacks(records[d.record]) is None}
+    lesions = _with_lesions(records, asked)
     said: dict[str, SaidTwice] = {}
     for (one, own_prediction), (other, prediction) in _pairs(path, records, asked, own, rows):
         at = row_of[one.record.cluster]
@@ -222,12 +222,19 @@ def _seed(path: Path) -> int | None:
 def examples(records: Mapping[str, Record], dialogues: Iterable[Dialogue], seed: int) -> list[str]:
     """The questions whose pictures are shown, drawn at random: diagnoses of images whose lesion can be hidden, else
     other questions on them, one an image."""
-    rows = [d for d in dialogues if d.record in records and lacks(records[d.record]) is None]
+    known = [d for d in dialogues if d.record in records]
+    able = _with_lesions(records, known)
+    rows = [d for d in known if d.record in able]
     kinds = {d.kind for d in rows}
     kind = next((k for k in KINDS_SHOWN if k in kinds), None)
     by_image = {d.record: d.id for d in rows if d.kind == kind}
     ids = [by_image[name] for name in sorted(by_image)]
     return [ids[i] for i in np.random.default_rng(seed).permutation(len(ids))[:SHOWN_IN_PICTURES]]
+
+
+def _with_lesions(records: Mapping[str, Record], dialogues: Iterable[Dialogue]) -> set[str]:
+    """The records asked about whose lesion can be hidden, each looked at once."""
+    return {name for name in {d.record for d in dialogues} if lacks(records[name]) is None}
 
 
 def clusters(records: Mapping[str, Record], dialogues: Iterable[Dialogue]) -> dict[str, int]:

@@ -152,5 +152,5 @@ def _image(folder: Folder, series: Series, frame: SeriesFrame) -> tuple[Image, I
     name = file if header.frames == 1 else f"{file}#frame-{frame.number + 1}"
     picture = image_files.read(frame.path, frame=frame.number, window=window)
     image = folder.open(folder.make(name, picture.array), file=name)
-    image = dataclasses.replace(image, modality=series.modality, patient=header.patient)
+    image = dataclasses.replace(image, modality=series.modality, patient=header.patient, sex=header.sex, age=header.age)
     return image, dataclasses.replace(frame.plane, window=window or frame.plane.window)

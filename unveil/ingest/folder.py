@@ -18,6 +18,7 @@ import numpy as np
 from unveil.core import image_files, pixels, pseudonyms
 from unveil.core.records import Completeness, Finding, Record, Source, Split
 from unveil.core.untrusted import JsonError, parse_json
+from unveil.ingest import subjects
 from unveil.ingest.files import Listing, Opening, below, is_dicom, known_encoding, listing, opening, text_of
 from unveil.ingest.lookup import Index
 from unveil.ingest.made import write_made
@@ -305,7 +306,7 @@ class Folder:
             width, height = stored
         turn = turn if frame == "stored" else 1
         name = self.relative(path) if file is None else file
-        return Image(path, name, width, height, "", header.modality, header.patient, turn)
+        return Image(path, name, width, height, "", header.modality, header.patient, turn, header.sex, header.age)
 
     def record(
         self, image: Image, findings: Sequence[Finding], usual: Completeness, lost: bool, **known: Any
@@ -314,6 +315,7 @@ class Folder:
         annotations were rejected: then its unmarked area is not known to be free of findings, whatever was promised."""
         chosen = self.options
         known = {name: value for name, value in known.items() if value is not None}
+        known |= subjects.told(known, image, self.note)
         width, height = image.shown
         licence, access = chosen.licence, chosen.access
         published, benchmark = None, None

@@ -153,7 +153,7 @@ class Options:
     columns: tuple[str, ...] = ()
     """csv: which column holds what, such as image=file_name label=finding box=x_min,y_min,x_max,y_max; box is four
     columns with a number each, or one. What is not named is found by its usual name, in any case and with or without
-    spaces and underscores; side= says that there is none. Also study, patient, modality, split, report,
+    spaces and underscores; side= says that there is none. Also study, patient, sex, age, modality, split, report,
     report_findings, impression, phrase, body_part, side, question, answer, answer_type, choices, language, reader,
     confidence, and width and height, the image's size."""
     delimiter: str | None = None
@@ -215,6 +215,10 @@ class Image:
     """The PatientID of its own header (DICOM); never written as it stands."""
     turn: int = 1
     """The EXIF orientation by which annotations are yet to be turned, since they were written on the stored picture."""
+    sex: str | None = field(default=None, repr=False)
+    """The PatientSex of its own header (DICOM), as it stands there."""
+    age: str | None = field(default=None, repr=False)
+    """The PatientAge of its own header (DICOM), or as it follows from the dates there."""
 
     @property
     def shown(self) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """CSV: a row per finding; what the columns hold is told by their names. The rows of an image are joined, of all tables.
 
 A row with neither label nor box (or with a label such as "no finding") says that its image was looked at and has no
-finding, if the table has a column for either. Patient, study, modality and report belong to the image: rows that
-disagree about them reject it. A row with a question and its answer adds them to the image, and says nothing about
+finding, if the table has a column for either. Patient, study, sex, age, modality and report belong to the image: rows
+that disagree about them reject it. A row with a question and its answer adds them to the image, and says nothing about
 findings unless it has a label or a box. An image whose rows stand in several splits becomes one record in each, so that
 ``check`` finds the leak instead of nobody. Of several readers the options say who counts; an image is free of findings
 only if none of them marked any.
@@ -37,7 +37,7 @@ from unveil.ingest.spilled import Spilled
 LOOKED_FOR = "a table with a column for the image (see --columns)"
 
 #: What belongs to the image, by the name of its field in a record.
-OF_IMAGE = ("patient", "study", "modality", "report")
+OF_IMAGE = ("patient", "study", "sex", "age", "modality", "report")
 #: What belongs to each of its findings.
 OF_MARK = ("body_part", "side", "confidence")
 

@@ -25,6 +25,8 @@ def graph(dicom: str, subject: int, study: int) -> dict[str, Any]:
         "viewpoint": "AP",
         "patient_id": subject,
         "study_id": study,
+        "gender": "F",
+        "age_decile": "50-60",
         "objects": [
             {"object_id": f"{dicom}_{name}", "x1": 1, "y1": 1, "x2": 9, "y2": 9, "width": 8, "height": 8,
              "bbox_name": name, "name": name, "original_x1": x1, "original_y1": y1, "original_x2": x2,

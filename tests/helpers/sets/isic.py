@@ -1,4 +1,7 @@
-"""A small folder in the layout of the ISIC challenge of 2018: masks of task 1, diagnoses of task 3 for some images."""
+"""A small folder in the layout of the ISIC challenge of 2018: masks of task 1, diagnoses of task 3 for some images.
+
+A table of sex and age, as of the challenge of 2019, stands beside them.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,8 @@ def write(folder: Path) -> None:
         if diagnosis:
             marks = ",".join("1.0" if column == diagnosis else "0.0" for column in COLUMNS)
             tables.setdefault(split, [f"image,{','.join(COLUMNS)}"]).append(f"{name},{marks}")
+    about = ["image,age_approx,anatom_site_general,lesion_id,sex", "ISIC_0000000,55.0,anterior torso,,female"]
+    (folder / "ISIC_2019_Training_Metadata.csv").write_text("\n".join([*about, "ISIC_0000001,,,,", ""]))
     for split, lines in tables.items():
         path = folder / f"ISIC2018_Task3_{split}_GroundTruth" / f"ISIC2018_Task3_{split}_GroundTruth.csv"
         path.parent.mkdir()

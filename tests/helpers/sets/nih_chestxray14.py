@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 ENTRIES = (
-    "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
+    "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Sex,View Position,"
     "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
 )
 BOXES = "Image Index,Finding Label,Bbox [x,y,w,h],,,"
@@ -31,6 +31,8 @@ IMAGES = [
     (8, 0, "No Finding"),
     (8, 1, "Atelectasis|Pneumothorax"),
 ]
+#: Years that stand in the table for one of them; all others are 58.
+AGES = {"00000001_000.png": "411", "00000002_000.png": "093"}
 #: Boxes in the frame of 1024 x 1024 pixels, x, y, width, height.
 PLACES = {
     "00000007_000.png": ("Infiltrate", (160, 320, 320, 240)),
@@ -46,7 +48,7 @@ def write(folder: Path) -> None:
         path = folder / ("images_001" if n < 6 else "images_002") / "images" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 255, (64, 64), np.uint8)).save(path)
-        entries.append(f"{name},{labels},{visit},{patient},58,M,PA,2682,2749,0.143,0.143")
+        entries.append(f"{name},{labels},{visit},{patient},{AGES.get(name, 58)},M,PA,2682,2749,0.143,0.143")
         names.append(name)
     (folder / "Data_Entry_2017_v2020.csv").write_text("\n".join([*entries, ""]))
     boxes = [f"{name},{label},{','.join(map(str, box))}" for name, (label, box) in PLACES.items()]

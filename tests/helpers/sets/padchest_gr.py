@@ -33,7 +33,7 @@ SPLITS = ("train", "train", "train", "validation", "test", "test")
 def write(folder: Path) -> None:
     """Sentences, the table of patients and splits, and images of 16 bits."""
     (folder / "Padchest_GR_files").mkdir(parents=True)
-    table, content = ["StudyID,PatientID,ImageID,sentence_en,split"], []
+    table, content = ["StudyID,PatientID,ImageID,sentence_en,split,PatientSex_DICOM,PatientAge"], []
     rng = np.random.default_rng(0)
     for n, split in enumerate(SPLITS):
         name = f"9000{n}_abc{n}.png"
@@ -41,6 +41,6 @@ def write(folder: Path) -> None:
         Image.fromarray(grey).save(folder / "Padchest_GR_files" / name)
         own = list(SENTENCES) if n == 0 else [SENTENCES[2], {**SENTENCES[0], "labels": ["opacity"], "extra_boxes": []}]
         content.append({"StudyID": f"7000{n}", "ImageID": name, "PreviousStudyID": None, "findings": own})
-        table += [f"7000{n},800{n // 2},{name},{sentence['sentence_en']},{split}" for sentence in own]
+        table += [f"7000{n},800{n // 2},{name},{sentence['sentence_en']},{split},F,61" for sentence in own]
     (folder / "grounded_reports_20240819.json").write_text(json.dumps(content))
     (folder / "master_table.csv").write_text("\n".join(table) + "\n")

@@ -42,6 +42,7 @@ def images(folder: Path, names: list[str]) -> None:
     rng = np.random.default_rng(sum(map(ord, "".join(names))))
     for n, name in enumerate(names):
         told = {"PhotometricInterpretation": f"MONOCHROME{1 if n == 0 else 2}", "Modality": "DX"}
+        told |= {"PatientSex": "F", "PatientAge": "000Y" if n == 0 else "047Y"}
         array = rng.integers(0, 4096, (64, 64), np.uint16)
         dicom(folder / f"{name}.dicom", array, BitsStored=12, HighBit=11, **told)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil.core import bootstrap, console
+from unveil.core import bootstrap, console, subjects
 from unveil.core.geometry import area
 from unveil.core.grading import Case, Outcome
 from unveil.core.records import Prediction
@@ -31,27 +31,36 @@ PLACED = ("detection", "localisation", "recognition", "diagnosis", "grounding")
 
 @dataclass(frozen=True, slots=True)
 class GroupedAnswer:
-    """An answer's outcome, the sizes of the findings that it is about, and the data set of its image."""
+    """An answer's outcome, the sizes of the findings that it is about, the data set of its image, and of its patient
+    the sex and the band of age. These two stand in no file by answer."""
 
     outcome: Outcome
     sizes: tuple[str, ...]
     source: str
+    sex: str
+    band: str
 
 
+#: The group of what nobody has told.
+UNKNOWN = "unknown"
 #: Ways to group, each with the groups of an answer.
 GROUPED: dict[str, Callable[[GroupedAnswer], Iterable[str]]] = {
-    "modality": lambda kept: (kept.outcome.modality or "unknown",),
+    "modality": lambda kept: (kept.outcome.modality or UNKNOWN,),
     "label": lambda kept: kept.outcome.labels,
     "size": lambda kept: kept.sizes,
+    "sex": lambda kept: (kept.sex,),
+    "age": lambda kept: (kept.band,),
     "source": lambda kept: (kept.source,),
-    "language": lambda kept: (kept.outcome.language or "unknown",),
+    "language": lambda kept: (kept.outcome.language or UNKNOWN,),
 }
 Groups = dict[str, dict[str, NDArray[np.bool_]]]
 
 
 def keep(case: Case, prediction: Prediction) -> GroupedAnswer:
     """What groups need of an answer."""
-    return GroupedAnswer(case.outcome, _sizes(case), case.record.source.dataset)
+    record = case.record
+    band = UNKNOWN if record.age is None else subjects.band(record.age)
+    return GroupedAnswer(case.outcome, _sizes(case), record.source.dataset, record.sex or UNKNOWN, band)
 
 
 def _sizes(case: Case) -> tuple[str, ...]:

@@ -96,7 +96,8 @@ def _record(folder: Folder, path: Path, dicom: str, split: Split | None) -> Iter
     of_path = mimic.whose(image.file)
     yield folder.record(
         *(image, findings, "partial", bool(bad or wrong)),
-        patient=patient or of_path[0], study=study or of_path[1], split=split, language="en",
+        patient=patient or of_path[0], study=study or of_path[1], sex=str(graph.get("gender") or ""), split=split,
+        language="en",
     )  # fmt: skip
 
 

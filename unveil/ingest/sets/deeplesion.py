@@ -119,6 +119,8 @@ def _record(folder: Folder, file: str, lesions: Sequence[Row], place: Path) -> I
         "partial",
         bool(bad),
         patient=first[PATIENT] or None,
+        sex=first.get("Patient_gender"),
+        age=first.get("Patient_age"),
         study=f"{first[PATIENT]}-{first[STUDY]}" if first[PATIENT] and first[STUDY] else None,
         split=SPLITS[splits.pop()],
         plane=ImagePlane(window=window, spacing=(down, across)),

@@ -8,8 +8,9 @@ withheld are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from unveil.core import pixels
 from unveil.core.records import Finding, Record, Split
@@ -19,9 +20,11 @@ from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
 from unveil.ingest.published import SPLIT_NAMES, measured
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Rejected, number
-from unveil.ingest.rows import rows
+from unveil.ingest.rows import has, rows
 
 TRUTH, GROUPS = "ISIC*GroundTruth*.csv", "ISIC*LesionGroupings*.csv"
+#: Tables of sex and age, and what the columns of image and age are called: of 2019, of 2017.
+ABOUT, AGED = "ISIC*Metadata*.csv", {"image": "age_approx", "image_id": "age_approximate"}
 _IMAGE = re.compile(r"(isic_\d{7})(_downsampled)?\.(jpg|jpeg|png)", re.IGNORECASE)
 _MASK = re.compile(r"(isic_\d{7})_segmentation\.png", re.IGNORECASE)
 #: What a lesion without a diagnosis is called, and what the columns of the challenges mean.
@@ -66,6 +69,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         for path in folder.named(GROUPS)
         for _, cells in rows(folder, path, ("image", "lesion_id"))
     }
+    about = _about(folder)
     masks: dict[str, list[Path]] = {}
     images: dict[Path, str] = {}
     for path in folder.images:
@@ -81,7 +85,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             folder.note("images without a mask or a diagnosis, left out", folder.relative(path))
             continue
         try:
-            record = _record(folder, path, masks.get(name, []), labels.get(name), lesions.get(name), name in broken)
+            more: dict[str, str | None] = {**about.get(name, {}), "study": lesions.get(name)}
+            record = _record(folder, path, masks.get(name, []), labels.get(name), name in broken, more)
             yield measured(record, splits)
         except (AnnotationError, pixels.ImageError) as error:
             yield Rejected(folder.relative(path), None, str(error))
@@ -107,8 +112,19 @@ def _diagnoses(folder: Folder) -> Iterator[tuple[str | Rejected, str]]:
                 yield Rejected(file, line, str(error)), name
 
 
+def _about(folder: Folder) -> dict[str, dict[str, str]]:
+    """The sex and age of each image's patient."""
+    return {
+        cells[image].lower(): {"sex": cells.get("sex", ""), "age": cells.get(age, "")}
+        for path in folder.named(ABOUT)
+        for image, age in AGED.items()
+        if has(folder, path, (image, age))
+        for _, cells in rows(folder, path, (image,))
+    }
+
+
 def _record(
-    folder: Folder, path: Path, masks: list[Path], label: str | None, lesion: str | None, broken: bool
+    folder: Folder, path: Path, masks: list[Path], label: str | None, broken: bool, more: Mapping[str, Any]
 ) -> Record:
     if len(masks) > 1:
         raise AnnotationError(f"several masks are called as it is ({listed(map(folder.relative, masks))})")
@@ -124,8 +140,8 @@ def _record(
         findings,
         "exhaustive" if placed else "unknown",
         broken or (bool(masks) and not placed),
-        study=lesion,
         split=_split(folder, path),
+        **more,
     )
 
 
@@ -158,6 +174,7 @@ FORMAT = Format(
             Download("**/ISIC_*_segmentation.png", "a mask for each image, such as Task1_Training_GroundTruth", False),
             Download("**/ISIC*GroundTruth.csv", "the diagnoses, such as ISIC2018_Task3_Training_GroundTruth", False),
             Download("**/ISIC*LesionGroupings.csv", "which images show one lesion", needed=False),
+            Download("**/ISIC*Metadata.csv", "sex and age", needed=False),
         ),
         benchmark=True,
         notes=(

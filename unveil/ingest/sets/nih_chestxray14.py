@@ -87,6 +87,8 @@ def _record(
         "unknown",
         bool(bad),
         patient=patient,
+        sex=cells.get("Patient Sex") or cells.get("Patient Gender"),
+        age=cells.get("Patient Age"),
         study=f"{patient}-{visit}" if patient and visit else None,
         split=split,
     )

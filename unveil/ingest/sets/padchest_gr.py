@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from unveil.core import geometry, pixels
-from unveil.core.records import Finding, Record, Split
+from unveil.core.records import Finding, Record
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.consensus import agreed, rule_of
@@ -25,8 +25,8 @@ from unveil.ingest.rows import rows
 
 #: Who drew the boxes under which key.
 READERS = {"boxes": "reader 1", "extra_boxes": "reader 2"}
-#: A study's patient and split.
-About = Mapping[str, tuple[str | None, Split | None]]
+#: What the table tells of each study: patient and split, sex and age.
+About = Mapping[str, Mapping[str, Any]]
 
 
 def found(folder: Folder) -> list[Path]:
@@ -50,12 +50,17 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
 
 
 def _about(folder: Folder) -> About:
-    about: dict[str, tuple[str | None, Split | None]] = {}
+    about: dict[str, Mapping[str, Any]] = {}
     for path in folder.named("master_table.csv", "master_table.csv.gz"):
         for _, cells in rows(folder, path, ("StudyID", "PatientID")):
-            about[cells["StudyID"]] = cells["PatientID"] or None, SPLIT_NAMES.get(cells.get("split", "").lower())
+            about[cells["StudyID"]] = {
+                "patient": cells["PatientID"] or None,
+                "split": SPLIT_NAMES.get(cells.get("split", "").lower()),
+                "sex": cells.get("PatientSex_DICOM"),
+                "age": cells.get("PatientAge"),
+            }
     if not about:
-        folder.note("master_table.csv is not here: neither patients nor splits are known")
+        folder.note("master_table.csv is not here: neither patients, their sex and age, nor splits are known")
     return about
 
 
@@ -82,11 +87,10 @@ def _record(
     drawn, left = agreed([finding for finding in found if finding.box], readers, rule)
     findings = [*drawn, *(finding for finding in found if not finding.box)]  # which the report alone says
     study = str(entry.get("StudyID") or "") or None
-    patient, split = about.get(study or "", (None, None))
     texts = [s["sentence_en"] for s in sentences if isinstance(s, dict) and isinstance(s.get("sentence_en"), str)]
     yield folder.record(
         *(image, findings, "unknown", bool(bad) or left),
-        patient=patient, study=study, split=split, report=" ".join(texts) or None, language="en", readers=readers,
+        study=study, report=" ".join(texts) or None, language="en", readers=readers, **about.get(study or "", {}),
     )  # fmt: skip
 
 
