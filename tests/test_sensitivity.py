@@ -283,19 +283,6 @@ def test_every_kind_has_a_truth_that_is_right_of_its_own_image() -> None:
         ), d
 
 
-def test_room_beside_a_lesion_is_looked_for_once_an_image_and_only_where_images_were_taken_away(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Two questions on each of three images; what is drawn needs three looks, a score without such files none."""
-    looks: list[str] = []
-    monkeypatch.setattr(sensitivity, "lacks", lambda record: looks.append(record.id))
-    twice = [replace(d, id=f"{d.id}{i}") for d in ASKED.values() for i in range(2)]
-    sensitivity.examples(RECORDS, twice, seed=0)
-    assert sorted(looks) == ["a", "b", "n"]
-    files = PredictionFiles(RECORDS, ASKED, Path(), Elsewhere())
-    assert files.without_images({}, {"keen": "keen.jsonl"}, list(ASKED.values()), seed=0) == {} and len(looks) == 3
-
-
 # --------------------------------------------------------------------------------------------------- other questions
 
 
@@ -352,3 +339,16 @@ def test_a_part_has_validation_and_images_taken_away(folder: Path) -> None:
         score(*inputs, resamples=20, elsewhere=Elsewhere(part=True), **more)
     with pytest.raises(ScoreError, match=r"val\.jsonl: predictions are incomplete"):
         score(*inputs[:2], {"keen": file(folder, "keen", "own")}, inputs[3], resamples=20, **more | {"sensitivity": {}})
+
+
+def test_room_beside_a_lesion_is_looked_for_once_an_image_and_only_where_images_were_taken_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two questions on each of three images; what is drawn needs three looks, a score without such files none."""
+    looks: list[str] = []
+    monkeypatch.setattr(sensitivity, "lacks", lambda record: looks.append(record.id))
+    twice = [replace(d, id=f"{d.id}{i}") for d in ASKED.values() for i in range(2)]
+    sensitivity.examples(RECORDS, twice, seed=0)
+    assert sorted(looks) == ["a", "b", "n"]
+    files = PredictionFiles(RECORDS, ASKED, Path(), Elsewhere())
+    assert files.without_images({}, {"keen": "keen.jsonl"}, list(ASKED.values()), seed=0) == {} and len(looks) == 3

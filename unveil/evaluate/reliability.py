@@ -72,7 +72,7 @@ def equal_width(bins: int = BINS) -> Array:
 def equal_mass(confidence_N: Array, bins: int = BINS) -> Array:
     """The edges of bins that hold about as many answers each (Nixon et al. 2019, arXiv 1904.01685); equal confidences
     are never parted, so that some bins may be empty."""
-    return np.percentile(confidence_N, np.linspace(0.0, 100.0, bins + 1))
+    return np.percentile(confidence_N, 100 * np.linspace(0.0, 1.0, bins + 1))  # to the last bit as scikit-learn
 
 
 def bin_of(confidence_N: Array, edges: Array) -> Numbers:
