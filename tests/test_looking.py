@@ -89,7 +89,7 @@ def test_the_same_image_stands_there_in_each_way_with_the_answers(tmp_path: Path
     assert len(urls) == 16 and len(set(urls)) == 14, "both blanks are alike, and a's other patient is b"
     assert shown.count("drawn at random") == 2 and "Detection: normal." in shown
     assert "&lt;b&gt;" in shown and "Recognition: <b>" not in shown
-    assert shown.count("✓ as of the own image") == 1, "a mass at A is right of a"
+    assert shown.count("✓ right of the own image") == 1, "a mass at A is right of a"
 
 
 def test_what_cannot_be_drawn_again_is_said_so(tmp_path: Path) -> None:
