@@ -99,7 +99,7 @@ class ImagePlane:
     """The direction in which rows are counted."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """One annotated object: what it is and where."""
 
@@ -228,7 +228,7 @@ class Record:
         return tuple((turn.text, turn.answer) for turn in reversed(turns[1:]))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dialogue:
     """One question on one image with its true answer, in neutral markup."""
 
@@ -265,7 +265,7 @@ class Dialogue:
     """Joins a question about what is there with one about what is not (`unveil curate probes`): the two share it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prediction:
     """A model's answer to a dialogue's question."""
 
