@@ -61,7 +61,7 @@ def test_patients_and_splits_are_in_the_table(data: Path) -> None:
     (data / "master_table.csv").unlink()
     summary, records, _ = run(data.parent, "auto")
     assert {(r.patient, r.split) for r in records} == {(None, None)}
-    assert any("neither patients nor splits" in note for note in summary.notes)
+    assert any("neither patients, their sex and age, nor splits" in note for note in summary.notes)
 
 
 def test_what_cannot_be_used_is_rejected(data: Path) -> None:

@@ -55,17 +55,33 @@ def array(pattern: str, old: str, new: str) -> Change:
     return change
 
 
+def column(pattern: str, old: str, new: str) -> Change:
+    def change(folder: Path) -> None:
+        import pyarrow.parquet as pq
+
+        for path in folder.rglob(pattern):
+            table = pq.read_table(path)
+            pq.write_table(
+                table.rename_columns({name: new if name == old else name for name in table.column_names}), path
+            )
+
+    return change
+
+
 #: For each set what is changed, and what is said of it: what is missing, and then what is there.
 NEARLY: dict[str, tuple[Change, str]] = {
     "busi": (moved("*_mask*", "{}.txt"), r"looked for masks, .* It holds 8 images and 9 x"),
     "chest-imagenome": (renamed("train.csv", "dicom_id", "dicom"), r"columns dicom_id .* it has .*dicom, path"),
     "deeplesion": (renamed("DL_info.csv", "Bounding_boxes", "Boxes"), r"columns Bounding_boxes .* it has .*Boxes"),
     "flare-mllm-2d": (renamed("*_train.json", '"ImageName"', '"Im"'), r"no ImageName, .*; it has .*Im, Question"),
-    "isic": (renamed("*Training*.csv", "MEL", "MELA"), r"columns are image and MEL.*, not MELA"),
+    "isic": (renamed("*Training_GroundTruth.csv", "MEL", "MELA"), r"columns are image and MEL.*, not MELA"),
     "iu-xray": (renamed("annotation.json", '"report"', '"text"'), r"looked for annotation.json .* keys .*text"),
     "kits23": (moved("segmentation.nii.gz", "seg.nii.gz"), r"looked for .*segmentation.* It holds .*nii|.*\.gz"),
     "kvasir-seg": (moved("images", "pictures"), r"no image 'images/cju00': pictures/cju00.jpg lies"),
     "llava-med": (renamed("*.json", '"conversatons"', '"turns"'), r"list of turns is needed, .*; it has .*turns"),
+    "medxpertqa-mm": (renamed("*.jsonl", '"options"', '"choices"'), r"whose questions have options, .* keys .*choices"),
+    "mmmu-med": (column("*.parquet", "question", "asked"), r"it has no question.* columns are id, asked"),
+    "omnimedvqa": (renamed("*.json", '"gt_answer"', '"truth"'), r"questions have gt_answer .* keys .*truth"),
     "medmnist": (array("*.npz", "train_labels", "labels"), r"train_labels is missing; it has .*labels"),
     "mimic-cxr-jpg": (renamed("*metadata*", "dicom_id", "image"), r"columns dicom_id .* it has image, subject"),
     "mimic-cxr-r2gen": (renamed("annotation.json", '"val"', '"valid"'), r"train, val and test .* it has .*valid"),

@@ -185,7 +185,7 @@ class Config(PluginOptions):
     blank.jsonl sft noise.jsonl. They tell whether a model looks at the image."""
     against: tuple[str, ...] = ()
     """Names that the others are compared with; by default each is compared with each."""
-    format: Form | Literal["auto"] = "auto"
+    format: Literal["auto", Form] = "auto"
     """The form of predictions that others made; auto tells it by what a file holds."""
     box_format: str | None = None
     """How boxes are written in answers that others made, such as json-1000; needed where there are any."""

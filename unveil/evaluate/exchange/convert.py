@@ -33,7 +33,7 @@ class Config(PluginOptions):
     """File to write."""
     to: Form = "unveil"
     """Which form to write."""
-    format: Form | Literal["auto"] = "auto"
+    format: Literal["auto", Form] = "auto"
     """The form of the predictions; auto tells it by what they hold."""
     box_format: str | None = None
     """How boxes are written in answers that others made, such as json-1000; needed where there are any."""

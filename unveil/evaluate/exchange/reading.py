@@ -29,7 +29,7 @@ NAMED = 10
 class Elsewhere:
     """What must be said of predictions that others made."""
 
-    format: Form | Literal["auto"] = "auto"
+    format: Literal["auto", Form] = "auto"
     """Their form; auto tells it by what they hold."""
     box_format: str | None = None
     """How boxes are written in them: a key of ``BOX_FORMATS``."""
