@@ -293,6 +293,12 @@ def called(keys: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(own[meant] for meant in dict.fromkeys(map(key, names)) if meant in own)
 
 
+def check_first(file: str, row: int, item: Mapping[str, Any], keys: Sequence[str]) -> None:
+    """Raises ``IngestError`` where the first question of a file lacks a key: then all do, and it is another layout."""
+    if row == 1 and (missing := set(keys) - item.keys()):
+        raise IngestError(f"{file}: a question has no {listed(sorted(missing))}; it has {listed(item)}")
+
+
 def begins(path: Path, *keys: str) -> bool:
     """Whether the beginning of a JSON file has all of these keys."""
     with path.open("rb") as file:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from unveil.core.records import Record, Split
-from unveil.core.untrusted import listed, quoted
-from unveil.ingest.asked import Album, AskedRow, begins, question, taken, text
+from unveil.core.untrusted import quoted
+from unveil.ingest.asked import Album, AskedRow, begins, check_first, question, taken, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
-from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Rejected
+from unveil.ingest.reading import AnnotationError, Incomplete, Rejected
 
 SPLITS: dict[str, Split] = {"dev.jsonl": "train", "test.jsonl": "test"}
 KEYS = ("question", "options", "label", "images")
@@ -36,8 +36,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
 
         def take(row: int, item: dict[str, Any], path: Path = path) -> None:
             file = folder.relative(path)
-            if row == 1 and (missing := set(KEYS) - item.keys()):
-                raise IngestError(f"{file}: a question has no {listed(sorted(missing))}; it has {listed(item)}")
+            check_first(file, row, item, KEYS)
             place = album.find(_image(item["images"]), path.parent)
             with album.about(place):
                 album.add(place, AskedRow(file, row, _question(folder, file, item), SPLITS[path.name.lower()]))

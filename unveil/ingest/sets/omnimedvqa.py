@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from unveil.core.records import Record
-from unveil.core.untrusted import listed
-from unveil.ingest.asked import Album, AskedRow, begins, question, spelled, taken, text
+from unveil.ingest.asked import Album, AskedRow, begins, check_first, question, spelled, taken, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
-from unveil.ingest.reading import Incomplete, IngestError, Rejected
+from unveil.ingest.reading import Incomplete, Rejected
 
 KEYS = ("question", "gt_answer", "image_path")
 LETTERS = ("A", "B", "C", "D", "E")
@@ -38,8 +37,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
 
         def take(row: int, item: dict[str, Any], path: Path = path) -> None:
             file = folder.relative(path)
-            if row == 1 and (missing := set(KEYS) - item.keys()):
-                raise IngestError(f"{file}: a question has no {listed(sorted(missing))}; it has {listed(item)}")
+            check_first(file, row, item, KEYS)
             place = album.find(text(item["image_path"]), path.parent)
             options = [said for letter in LETTERS if (said := text(item.get(f"option_{letter}")))]
             with album.about(place):

@@ -19,9 +19,9 @@ import numpy as np
 from unveil.core import geometry, image_files, pixels
 from unveil.core.geometry import Box, BoxError
 from unveil.core.records import Finding, Record
-from unveil.core.untrusted import JsonError, listed, parse_json, quoted
+from unveil.core.untrusted import JsonError, parse_json, quoted
 from unveil.ingest import mask_files
-from unveil.ingest.asked import Album, AskedRow, Marked, begins, question, taken, text
+from unveil.ingest.asked import Album, AskedRow, Marked, begins, check_first, question, taken, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.conventions import ORDERS, Order
 from unveil.ingest.folder import Folder
@@ -60,8 +60,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
 
         def take(row: int, item: dict[str, Any], path: Path = path) -> None:
             file, name = folder.relative(path), text(item.get("img_name"))
-            if row == 1 and (missing := [name for name in NEEDED if name not in item]):
-                raise IngestError(f"{file}: a question has no {listed(missing)}; it has {listed(item)}")
+            check_first(file, row, item, NEEDED)
             place = album.find(f"imgs/{name}", path.parent)
             if place.parent.name != name.rpartition("/")[0]:  # all are called source.jpg
                 raise AnnotationError(f"{ABSENT} {quoted(name)}")
