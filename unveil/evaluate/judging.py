@@ -155,9 +155,10 @@ def _apart(
     both = [i for i in first if i in second and "none" not in (first[i].verdict, second[i].verdict)]
     if not both:
         return {"value": None, "low": None, "high": None, "n": 0, "reason": "no answer of both has a verdict"}
-    tables = [np.array([(one[i].verdict == "right", 1.0) for i in both], float) for one in (first, second)]
+    first_N2, second_N2 = (np.array([(one[i].verdict == "right", 1.0) for i in both]) for one in (first, second))
     clusters = [first[i].cluster for i in both]
-    return ratios.differences({"right": ratios.ratio(0, 1)}, *tables, clusters, resamples, seed)["right"]
+    right = {"right": ratios.ratio(0, 1)}
+    return ratios.differences(right, first_N2, second_N2, clusters, resamples, seed)["right"]
 
 
 def agreement(
