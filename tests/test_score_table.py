@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.helpers.outcomes import dialogue, predicted, record
 from unveil.core.jsonl import write_jsonl
 from unveil.evaluate.score import score
