@@ -94,7 +94,7 @@ def test_details_are_folded_and_printed_open(tab_of) -> None:
 
 
 def test_the_contents_are_a_list_or_one_line(tab_of) -> None:
-    """Where there is room all sections stand at the top; on a telephone they are folded away, for the pictures' sake."""
+    """Where there is room all sections stand at the top; on a telephone they are folded, for the pictures' sake."""
     seen = "[...document.querySelectorAll('nav a')].filter(a => a.checkVisibility()).map(a => a.hash.slice(1))"
     sections = "[...document.querySelectorAll('main > section')].map(s => s.id)"
     wide, narrow = tab_of(1280), tab_of(400)

@@ -121,8 +121,8 @@ def test_better_where_many_patients_say_so(run: Run) -> None:
 
 
 def test_a_difference_that_holm_takes_back_bears_a_dagger(run: Run) -> None:
-    """Six of 24 abnormal patients are found and named by sft alone: 2 / 2^6 = 0.031 by permutation, no longer below 0.05
-    among the measures of both models. Where it is all 24, p is the least there is, and nothing is taken back."""
+    """Six of 24 abnormal patients are found and named by sft alone: 2 / 2^6 = 0.031 by permutation, which is not below
+    0.05 among the measures of both models. Where it is all 24, p is the least there is: nothing is taken back."""
     found = {f"r{i}" for i in range(8) if i % 4 != 3}
     seen = run.page(MANY, sft=lambda record: RIGHT if record.id in found else NORMAL)
     assert len(found) == 6 and "▲ better † " in seen and "p 0.031, Holm " in seen
