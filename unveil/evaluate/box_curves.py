@@ -60,7 +60,7 @@ class Resamples:
         return cls(np.ascontiguousarray(weights_BC.astype(np.int32).T))
 
     def __len__(self) -> int:
-        return self.counts_CB.shape[1]
+        return int(self.counts_CB.shape[1])
 
     def total(self, items_C: Ints) -> Counts:
         """How many items were drawn, (B,), given how many are in each cluster."""
@@ -105,11 +105,13 @@ def average_precision(ranked: Ranked, drawn: Resamples) -> Floats:
 def precision_at_recalls(ranked: Ranked) -> Floats:
     """The largest precision at each recall or more, (R,), of all answers once, at the first threshold."""
     hits_K, true_1 = np.flatnonzero(ranked.hit_DT[:, 0]), ranked.true_C.sum()[None]
-    [precision_K], [reached_K] = _interpolated(np.ones((1, len(hits_K)), np.int32), hits_K[None] + 1.0, true_1)
+    [precision_K], [reached_K] = _interpolated(
+        np.ones((1, len(hits_K)), np.int32), (hits_K[None] + 1).astype(np.float64), true_1
+    )
     return np.pad(np.repeat(precision_K, reached_K), (0, len(RECALLS) - reached_K.sum()))
 
 
-def _interpolated(own_BK: Counts, all_BK: Floats, true_B: Ints | Counts) -> tuple[Floats, Ints]:
+def _interpolated(own_BK: Counts, all_BK: Floats, true_B: Ints | Counts) -> tuple[Floats, Counts]:
     """The largest precision at each hit or later, and at how many recalls it stands: those that it is the first to
     reach; (B, K) each. ``own_BK`` is how often each hit was drawn, ``all_BK`` how many boxes up to it.
     """
@@ -118,7 +120,7 @@ def _interpolated(own_BK: Counts, all_BK: Floats, true_B: Ints | Counts) -> tupl
     np.maximum.accumulate(precision_BK[:, ::-1], 1, out=precision_BK[:, ::-1])
     recall_BK = hits_BK / np.maximum(true_B, 1)[:, None]
     whole_BK = (100 * recall_BK + 1e-9).astype(np.int32)  # a recall that is no whole per cent is further off
-    reached_BK = whole_BK + (RECALLS.take(whole_BK) <= recall_BK)
+    reached_BK: Counts = whole_BK + (RECALLS.take(whole_BK) <= recall_BK)
     reached_BK[:, 1:] -= reached_BK[:, :-1].copy()
     return precision_BK, reached_BK
 
