@@ -1,7 +1,8 @@
 """Calibration: whether a model's confidence tells when it is right, and what is gained where it answers only when sure.
 
 Of yes-or-no questions and of multiple choice the confidence is that of the likeliest answer among those to choose from,
-the softmax over their log-probabilities (``Prediction.options``), and what is judged is that answer, not the text. Of
+the softmax over their log-probabilities (``Prediction.options``), and what is judged is that answer, not the text;
+among equally likely ones it is a guess. Of
 names and open answers it is the geometric mean of the probabilities of the answer's tokens (``Prediction.tokens``), and
 what is judged is the text. Thresholds and the isotonic calibration are chosen on the validation split alone.
 """
@@ -17,7 +18,7 @@ import numpy as np
 from unveil.core import console
 from unveil.core.answers import yes_or_no_alone
 from unveil.core.bootstrap import MANY
-from unveil.core.choices import read_choice
+from unveil.core.choices import likeliest, read_choice
 from unveil.core.grading import Case
 from unveil.core.records import Prediction
 from unveil.evaluate import selective
@@ -39,7 +40,9 @@ class Sureness(NamedTuple):
     group: str
     cluster: str
     confidence: float
-    right: bool
+    right: float
+    """0 or 1, or the chance of a guess among equally likely options.
+    """
     brier: float = 0.0
     """Over all options: the sum of (p_k - y_k)^2, as Brier (1950) has it."""
     mass: float = 0.0
@@ -53,20 +56,21 @@ def keep(case: Case, prediction: Prediction) -> Sureness | None:
     if case.dialogue.kind in FREE:
         if (right := case.outcome.right) is None:
             return None
-        return Sureness("free", case.record.cluster, _of_tokens(prediction), right)
+        return Sureness("free", case.record.cluster, _of_tokens(prediction), float(right))
     true = _true(case)
     if true is None:
         return None
     group = "choice" if case.dialogue.kind == "choice" else "yes_no"
     if not prediction.options:
-        return Sureness(group, case.record.cluster, math.nan, False)
+        return Sureness(group, case.record.cluster, math.nan, 0.0)
     odds = [math.exp(logp) for logp in prediction.options]
     most = max(prediction.options)
     weights = [math.exp(logp - most) for logp in prediction.options]
     shares = [weight / sum(weights) for weight in weights]
     brier = sum((share - (i == true)) ** 2 for i, share in enumerate(shares))
-    likeliest = prediction.options.index(most)
-    return Sureness(group, case.record.cluster, max(shares), likeliest == true, brier, sum(odds), true)
+    guesses = likeliest(prediction.options)
+    chance = (true in guesses) / len(guesses)
+    return Sureness(group, case.record.cluster, max(shares), chance, brier, sum(odds), true)
 
 
 def _of_tokens(prediction: Prediction) -> float:
