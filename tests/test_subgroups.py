@@ -57,6 +57,18 @@ def test_the_worst_group_is_one_of_enough_patients(result):
     assert section["by"]["modality"]["MRI"]["models"]["base"]["closed"]["value"] == 0
 
 
+def test_groups_that_are_served_alike_have_no_worst(tmp_path):
+    """All are right in both modalities: the first in the alphabet is not the worst, let alone the best too."""
+    records = [record(name=f"r{i}", modality=("CT", "MRI")[i % 2], patient=str(i), split="test") for i in range(40)]
+    asked = [dialogue("closed", "yes", name=f"{r.id}/q", of=r.id) for r in records]
+    write_jsonl(tmp_path / "records.jsonl", records)
+    write_jsonl(tmp_path / "dialogues.jsonl", asked)
+    write_jsonl(tmp_path / "m.jsonl", [predicted(d, "yes") for d in asked])
+    files = tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl", {"m": tmp_path / "m.jsonl"}
+    section = score(*files, tmp_path / "out", resamples=20)["sections"]["subgroups"]
+    assert list(section["by"]["modality"]) == ["CT", "MRI"] and section["worst"] == {"m": {}}
+
+
 def test_models_apart_by_group(result):
     """sft is better on 5 of 25 CTs and on nothing else."""
     by = result["sections"]["subgroups"]["by"]["modality"]
