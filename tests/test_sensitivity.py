@@ -337,7 +337,13 @@ def test_a_part_has_validation_and_images_taken_away(folder: Path) -> None:
     write_jsonl(folder / "keen-blank.jsonl", [*read_jsonl(blank, Prediction)][1:])
     with pytest.raises(ScoreError, match="it has no answer to a question that every model has answered"):
         score(*inputs, resamples=20, elsewhere=Elsewhere(part=True), **more)
-    with pytest.raises(ScoreError, match=r"val\.jsonl: predictions are incomplete"):
+    write_jsonl(folder / "keen-blank.jsonl", [*read_jsonl(file(folder, "keen", "blank"), Prediction)][:2])
+    whole = inputs[:2], {"keen": file(folder, "keen", "own")}, inputs[3]
+    with pytest.raises(ScoreError, match=r"incomplete: 1 of 3 .*--part score what is answered"):
+        score(*whole[0], *whole[1:], resamples=20, sensitivity={"keen": (blank,)})
+    found = score(*whole[0], *whole[1:], resamples=20, elsewhere=Elsewhere(part=True), sensitivity={"keen": (blank,)})
+    assert found["sections"]["looking"]["models"]["keen"]["blank"]["questions"] == 2, "though its own are all there"
+    with pytest.raises(ScoreError, match=r"val\.jsonl: predictions are incomplete.*--part"):
         score(*inputs[:2], {"keen": file(folder, "keen", "own")}, inputs[3], resamples=20, **more | {"sensitivity": {}})
 
 

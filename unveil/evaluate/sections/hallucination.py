@@ -10,6 +10,7 @@ Shapes: N answers or pairs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -92,19 +93,30 @@ def _chair(case: Case) -> tuple[float, ...]:
 
 
 def summarise(answers: Answers[ProbeAnswer], scoring: Scoring) -> dict[str, Any] | None:
-    """Figures of pairs by how what is absent was chosen, and of reports."""
+    """Figures of pairs by how what is absent was chosen, and of reports. Of a part of the questions only whole pairs are
+    counted."""
     given = {model: list(rows) for model, rows in answers.asked.items()}
     rows = next(iter(given.values()), [])
     if not rows:
         return None
-    found: dict[str, Any] = {"probes": {}, "chair": None}
-    for way in dict.fromkeys(one.pair.partition("/")[0] for one in rows if one.pair):
-        part = {model: [one for one in of if (one.pair or "").startswith(f"{way}/")] for model, of in given.items()}
+    asked = Counter(one.pair for one in rows if one.pair is not None)
+    halves = {pair for pair, n in asked.items() if n == 1} if scoring.part else set()
+    found: dict[str, Any] = {"probes": {}, "chair": None, "half_pairs": len(halves)}
+    for way in dict.fromkeys(_way(pair) for pair in asked if pair not in halves):
+        part = {
+            model: [one for one in of if one.pair is not None and one.pair not in halves and _way(one.pair) == way]
+            for model, of in given.items()
+        }
         found["probes"][way] = _figures(part, PROBES, scoring)
     reports = {model: [one for one in of if one.pair is None] for model, of in given.items()}
     if any(reports.values()):
         found["chair"] = _figures(reports, CHAIR, scoring)
     return found
+
+
+def _way(pair: str) -> str:
+    """How what is absent was chosen."""
+    return pair.partition("/")[0]
 
 
 def _figures(
@@ -153,6 +165,8 @@ def shown(section: dict[str, Any]) -> None:
             if (cells := [table["models"][model]["metrics"][key] for model in models])
         ]
         console.table(title, ["", "n", *models], rows)
+    if section["half_pairs"]:
+        console.say(f"{section['half_pairs']} pairs are left out, of which one question is asked only (--part)")
 
 
 def _figure(cell: Mapping[str, Any]) -> str:
