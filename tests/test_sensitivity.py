@@ -232,7 +232,7 @@ def test_files_that_do_not_belong_are_named(folder: Path) -> None:
     write_jsonl(folder / "half.jsonl", rows[:2])
     refused(
         folder,
-        r"half\.jsonl: predictions are incomplete: 1 of 3 questions have none \(n/d\)",
+        r"half\.jsonl: predictions are incomplete: 1 of 3 dialogues have none \(n/d\)",
         keen=(folder / "half.jsonl",),
     )
     strange = predicted(dialogue("detection", name="x"), "No.", shown="blank")

@@ -46,8 +46,8 @@ def known(dialogues: Collection[Dialogue], records: Mapping[str, Record]) -> Non
 def complete(
     asked: Collection[str], answered: Collection[str], where: str = "", remedy: str = "finish predicting"
 ) -> None:
-    """Raises ``ScoreError`` where questions have no answer, by their ids; ``where`` is the answers' file, and ``remedy``
-    what to do."""
+    """Raises ``ScoreError`` where questions have no answer, by their ids; ``where`` is the answers' file,
+    ``remedy`` what to do."""
     if missing := set(asked).difference(answered):
         lack = f"{len(missing)} of {len(asked)} dialogues have none ({some(missing)})"
         raise ScoreError(f"{where}{': ' if where else ''}predictions are incomplete: {lack}; {remedy}")
