@@ -93,7 +93,10 @@ def _chair(case: Case) -> tuple[float, ...]:
 
 
 def summarise(answers: Answers[ProbeAnswer], scoring: Scoring) -> dict[str, Any] | None:
-    """Figures of pairs by how what is absent was chosen, and of reports. Of a part of the questions only whole pairs are
+    """Figures of pairs by how what is absent was chosen, and of reports.
+
+    Of a part of the questions only whole pairs are counted.
+    """
     counted."""
     given = {model: list(rows) for model, rows in answers.asked.items()}
     rows = next(iter(given.values()), [])
