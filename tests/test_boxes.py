@@ -14,6 +14,7 @@ from tests.helpers.outcomes import A, B, C, diagnosis, dialogue, predicted, reco
 from unveil.core.grading import ScoreError
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import Finding, Source
+from unveil.evaluate import box_figures
 from unveil.evaluate.box_calibration import calibration
 from unveil.evaluate.box_figures import Boxes, curve_resamples
 from unveil.evaluate.detections import BoxAnswer, Detections
@@ -285,9 +286,12 @@ def test_without_a_validation_split_or_confidences_nothing_is_calibrated() -> No
 # ------------------------------------------------------------------------------------------------------------ the page
 
 
-def test_the_page_and_the_terminal_tell_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_and_the_terminal_tell_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From files, one model with confidences and one without; a name is escaped, and of the second the reason stands
-    there instead of a curve."""
+    there instead of a curve. Where there are too many boxes for all resamples, that is said in both."""
+    monkeypatch.setattr(box_figures, "BOXES_DRAWN", 1)
     records = [record(("<i>nodule", A), ("cyst", B), name=f"r{i}", split="test") for i in range(3)]
     dialogues = [dialogue("diagnosis", name=f"d{i}", of=r.id) for i, r in enumerate(records)]
     text = diagnosis(("<i>nodule", A), ("mass", B))
@@ -297,9 +301,10 @@ def test_the_page_and_the_terminal_tell_it(tmp_path: Path, capsys: pytest.Captur
     write_jsonl(files[0], records)
     write_jsonl(files[1], dialogues)
     models = {model: tmp_path / f"{model}.jsonl" for model in ("bare", "sure")}
-    scores = score(*files, models, tmp_path, resamples=20)
+    scores = score(*files, models, tmp_path, resamples=201)
     show_scores(scores)
     told = " ".join(capsys.readouterr().err.split())
+    assert "Diagnosis: intervals of AP and FROC come from 200 of the 201 resamples" in told
     assert "mAP at IoU 0.5" in told and "bare: no AP and no FROC, since 3 of 3 answers" in told
     inputs = Inputs("x", files[0], tmp_path / "scores.json", None, models, files[1], {}, None, None, [])
     page = write_report(inputs, tmp_path).read_text()
@@ -307,4 +312,5 @@ def test_the_page_and_the_terminal_tell_it(tmp_path: Path, capsys: pytest.Captur
     assert "&lt;i&gt;nodule" in section and "<i>nodule" not in section
     assert len(re.findall(r'<path style="stroke:var\(--m1\)', section)) == 4  # two curves, and their legends
     assert "<b>bare: no AP and no FROC.</b> 3 of 3 answers" in section and "mass (3)" in section
+    assert '<p class="fine">Intervals of AP and FROC come from 200 of the 201' in section
     assert not re.search(r">\s*(None|nan)\b", section)

@@ -259,7 +259,9 @@ def test_the_command_takes_several_files_of_a_name(folder: Path, capsys: pytest.
     words = ["score", "--records", str(folder / "records.jsonl"), "--dialogues", str(folder / "dialogues.jsonl")]
     words += ["--predictions", "keen", files.pop("own"), "--out", str(folder / "out"), "--resamples", "50"]
     assert cli.main([*words, "--sensitivity", *[w for one in files.values() for w in ("keen", one)]]) == 0
-    assert "Does it look at the image?" in capsys.readouterr().err
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Does it look at the image?" in told
+    assert "keen, other-patient +0.33 (n 3) 0.33 (n 3) 0.50 (n 2)" in told, "each with the answers that it counts"
     assert cli.main([*words, "--sensitivity", "keen"]) == 2
     assert "a name and a file, as often as there are files" in capsys.readouterr().err
 

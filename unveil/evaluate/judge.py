@@ -14,6 +14,7 @@ from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Dialogue, Kind, Prediction, Record
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
+from unveil.evaluate.estimates import written
 from unveil.evaluate.exchange import reading
 from unveil.evaluate.exchange.reading import Elsewhere
 from unveil.evaluate.judging import MEANINGS, JudgedPrediction, agreement, judged, requests_of, summary
@@ -131,15 +132,10 @@ def _show(figures: Mapping[str, Any]) -> None:
         for name, told in models.items():
             counts = told["verdicts"]
             rows.append(
-                [name, str(told["n"]), _figure(told["right"]), *(str(counts.get(k, 0)) for k in ("order", "none"))]
+                [name, str(told["n"]), written(told["right"]), *(str(counts.get(k, 0)) for k in ("order", "none"))]
             )
         console.table(f"Judged by {judge}", ["", "n", "right", "hung on the order", "without a verdict"], rows)
     if told := figures.get("agreement"):
-        console.say(f"Cohen's kappa of both judges: {_figure(told['kappa'])}, over {told['n']} answers")
-
-
-def _figure(told: Mapping[str, Any]) -> str:
-    if told["value"] is None:
-        return f"- ({told['reason']})"
-    interval = f" [{told['low']:.2f}, {told['high']:.2f}]" if told["low"] is not None else ""
-    return f"{told['value']:.2f}{interval}"
+        kappa = told["kappa"]
+        figure = kappa["reason"] if kappa["value"] is None else written(kappa)
+        console.say(f"Cohen's kappa of both judges: {figure}, over {told['n']} answers")

@@ -10,7 +10,7 @@ what is judged is the text. Thresholds and the isotonic calibration are chosen o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from unveil.core.choices import likeliest, read_choice
 from unveil.core.grading import Case
 from unveil.core.records import Prediction
 from unveil.evaluate import selective
+from unveil.evaluate.estimates import written
 from unveil.evaluate.reliability import BINS, Confident
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 from unveil.evaluate.selective import TARGETS
@@ -148,21 +149,13 @@ def shown(figures: dict[str, Any]) -> None:
                 rows.append([f"{model}: {GROUPS[group].lower()}", "0", "-", "-", "-", "-"])
                 continue
             last = found["selective"][-1]
-            answered = "-" if "reason" in last else _share(last["coverage"])
-            right = "-" if "reason" in last else _share(last["accuracy"])
-            cells = [_share(found["ece"]), _share(found["brier"]), answered, right]
+            answered = "-" if "reason" in last else written(last["coverage"])
+            right = "-" if "reason" in last else written(last["accuracy"])
+            cells = [written(found["ece"]), written(found["brier"]), answered, right]
             rows.append([f"{model}: {GROUPS[group].lower()}", str(found["n"]), *cells])
     target = f"{TARGETS[-1]:.0%}"
     columns = ["", "n", "ECE", "Brier", f"answered where sure\n(for {target})", "of these right"]
     console.table("Calibration: value and 95 % interval", columns, rows)
-
-
-def _share(cell: Mapping[str, Any]) -> str:
-    if cell["value"] is None:
-        return "-"
-    if cell["low"] is None:
-        return f"{cell['value']:.2f} (n {cell['n']})"
-    return f"{cell['value']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}]"
 
 
 CALIBRATION = Section(

@@ -21,7 +21,7 @@ from unveil.core.answers import yes_no, yes_or_no_alone
 from unveil.core.grading import Case, ScoreError
 from unveil.core.records import Prediction
 from unveil.core.text_metrics import words
-from unveil.evaluate.estimates import Array
+from unveil.evaluate.estimates import Array, written
 from unveil.evaluate.sections.ratios import Statistic, differences, estimates, f_score, ratio
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
@@ -97,7 +97,6 @@ def summarise(answers: Answers[ProbeAnswer], scoring: Scoring) -> dict[str, Any]
 
     Of a part of the questions only whole pairs are counted.
     """
-    counted."""
     given = {model: list(rows) for model, rows in answers.asked.items()}
     rows = next(iter(given.values()), [])
     if not rows:
@@ -163,20 +162,13 @@ def shown(section: dict[str, Any]) -> None:
     for title, table in tables:
         models = list(table["models"])
         rows = [
-            [NAMES[key], str(cells[0]["n"]), *map(_figure, cells)]
+            [NAMES[key], str(cells[0]["n"]), *map(written, cells)]
             for key in table["models"][models[0]]["metrics"]
             if (cells := [table["models"][model]["metrics"][key] for model in models])
         ]
         console.table(title, ["", "n", *models], rows)
     if section["half_pairs"]:
         console.say(f"{section['half_pairs']} pairs are left out, of which one question is asked only (--part)")
-
-
-def _figure(cell: Mapping[str, Any]) -> str:
-    if cell["value"] is None:
-        return "-"
-    limits = "" if cell["low"] is None else f" [{cell['low']:.2f}, {cell['high']:.2f}]"
-    return f"{cell['value']:.2f}{limits}"
 
 
 HALLUCINATION: Section[ProbeAnswer] = Section(
