@@ -263,6 +263,20 @@ def test_calibration_by_hand() -> None:
     assert found["before"]["bins"] == [[0.9, 0.5, 30]] and found["before"]["ece"]["n"] == 30
 
 
+def test_one_half_is_one_half_after_rounding_too() -> None:
+    """The upper half of a true box, whose IoU is 0.49999999999999994: right for Acc@0.5, F1 and calibration alike."""
+    of = Boxes([boxes("1", [("a", 0.9, (0.8, 4.0, 4.0, 8.5))], [("a", (0.8, 4.0, 4.0, 13.0))])], ["1"])
+    values = of.values(np.ones((1, 1)))
+    assert values["acc50"] == values["f1_50"] == 1 and calibration(of, (), 20, 0)["right"] == 1
+
+
+def test_calibration_needs_right_and_wrong_boxes() -> None:
+    """Of validation boxes that are all right nothing can be learnt, and 1 for every box would be no calibration."""
+    asked = many(20, 0.9)
+    found = calibration(Boxes(asked, sorted({a.cluster for a in asked})), many(0, 0.9, 30), 20, 0)
+    assert "after" not in found and found["reason"].endswith("all 30 are right: there is nothing to fit")
+
+
 def test_bins_are_those_of_other_confidences() -> None:
     """A confidence on an edge, 3/15, belongs to the bin below it, where 0.15 is too: one bin of two boxes. Calibrated
     confidences are often such."""

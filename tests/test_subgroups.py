@@ -13,6 +13,7 @@ from unveil.core.records import Source
 from unveil.evaluate.box_figures import SIZES
 from unveil.evaluate.metrics import cases
 from unveil.evaluate.power import power
+from unveil.evaluate.report_tables import HEADLINES
 from unveil.evaluate.score import score
 from unveil.evaluate.score_table import show_scores
 from unveil.evaluate.sections.subgroups import keep
@@ -97,6 +98,16 @@ def test_power_is_that_of_the_first_and_the_last_model(result):
     assert told.startswith("With 69 patients, figures of base are known to within ")
     assert float(told.split("within ")[1].split()[0]) == pytest.approx(11.7, abs=1.5)
     assert power({"models": {}, "differences": {}, "bootstrap": {}}) == ""
+
+
+def test_power_names_the_patients_of_the_figures_that_it_names(result):
+    """Of the headlines that are named one rests on 25 patients and one on 69, of those that are not one on 900."""
+    apart = {
+        key: {"value": 0.1, "low": 0, "high": 0.2, "n": n, "clusters": n, "detectable": 0.1, "excludes_zero": False}
+        for key, n in zip(HEADLINES, (69, 25, 69, 900), strict=False)
+    }
+    told = power({**result, "differences": {"sft": {"base": apart}}})
+    assert told.startswith("With 25 to 69 patients, a true difference") and told.count(" in ") == 4
 
 
 def test_of_too_few_patients_no_power_is_told(result):
