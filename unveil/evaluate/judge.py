@@ -17,7 +17,7 @@ from unveil.core.untrusted import read_json
 from unveil.evaluate.estimates import written
 from unveil.evaluate.exchange import reading
 from unveil.evaluate.exchange.reading import Elsewhere
-from unveil.evaluate.judging import MEANINGS, JudgedPrediction, agreement, judged, requests_of, summary
+from unveil.evaluate.judging import MEANINGS, JudgedPrediction, agreement, differences, judged, requests_of, summary
 from unveil.evaluate.named_files import NamedFiles
 from unveil.experts.expert import Expert, kept
 from unveil.experts.options import ExpertGroup, ExpertOptions, bind
@@ -82,6 +82,7 @@ def _judge(config: Config, expert: Expert | None, second: Expert | None) -> dict
     figures: dict[str, Any] = {
         "judges": names,
         "models": [summary(of, config.resamples, config.seed) for of in found],
+        "differences": [differences(of, config.resamples, config.seed) for of in found],
         "meanings": MEANINGS,
     }
     if len(found) == 2:
@@ -126,15 +127,18 @@ def _same(config: Config, found: Mapping[str, Sequence[Prediction]]) -> None:
 
 
 def _show(figures: Mapping[str, Any]) -> None:
-    """The figures in the terminal."""
-    for judge, models in zip(figures["judges"], figures["models"], strict=True):
+    """The figures in the terminal: each model, and each less the earlier ones."""
+    for judge, models, apart in zip(figures["judges"], figures["models"], figures["differences"], strict=True):
         rows = []
         for name, told in models.items():
             counts = told["verdicts"]
             rows.append(
                 [name, str(told["n"]), written(told["right"]), *(str(counts.get(k, 0)) for k in ("order", "none"))]
             )
-        console.table(f"Judged by {judge}", ["", "n", "right", "hung on the order", "without a verdict"], rows)
+        for b, others in apart.items():
+            rows += [[f"{b} - {a}", str(told["n"]), written(told, signed=True), "", ""] for a, told in others.items()]
+        titles = ["", "n", "right and 95 % interval", "hung on\nthe order", "without\na verdict"]
+        console.table(f"Judged by {judge}", titles, rows)
     if told := figures.get("agreement"):
         kappa = told["kappa"]
         figure = kappa["reason"] if kappa["value"] is None else written(kappa)
