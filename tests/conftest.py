@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any, cast
 
 # the models are tiny, and the suite runs in several processes: these and their children take one thread each
 os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+# compiled once, in __pycache__: else each process compiles all tests again, for 11 s
+os.environ["PYTHONDONTWRITEBYTECODE"] = ""
+sys.dont_write_bytecode = False
 
 import numpy as np
 import pytest
