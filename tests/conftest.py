@@ -12,9 +12,6 @@ from typing import Any, cast
 
 # the models are tiny, and the suite runs in several processes: these and their children take one thread each
 os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-# compiled once, in __pycache__: else each process compiles all tests again, for 11 s
-os.environ["PYTHONDONTWRITEBYTECODE"] = ""
-sys.dont_write_bytecode = False
 
 import numpy as np
 import pytest
@@ -34,6 +31,8 @@ from unveil.vlm.models import Loaded
 settings.register_profile("unveil", deadline=None)  # no test depends on time
 settings.load_profile("unveil")
 torch.set_num_threads(1)
+# what is compiled is kept in __pycache__, wherever that is switched off: else each process compiles all tests anew
+os.environ["PYTHONDONTWRITEBYTECODE"], sys.dont_write_bytecode = "", False
 
 
 @pytest.fixture(scope="session", params=TREES)

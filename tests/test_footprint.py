@@ -126,14 +126,15 @@ def test_what_was_found_is_kept_by_every_option_that_is_looked_at(method: Litera
     """But the model, whose configuration counts, wherever it lies and from whichever revision it comes."""
     looked: set[str] = set()
 
-    class Options:
+    class Options:  # which notes what it is asked for
         def __getattr__(self, name: str) -> Any:
             looked.add(name)
             return getattr(config, name)
 
-    config: Any = sft.Config(dialogues=Path("d"), out=Path("o"), method=method, train_projector=True)
+    config = sft.Config(dialogues=Path("d"), out=Path("o"), method=method, train_projector=True)
+    noting: Any = Options()
     shape = parts("llava_siglip")[0].config
-    found = footprint._measured(models.unfilled(shape), Options(), "float32")
+    found = footprint._measured(models.unfilled(shape), noting, "float32")
     assert looked <= {*footprint.ASKED, "model", "revision"} and {"method", "attention"} <= looked
     assert footprint.of(models.unfilled(shape), config, "float32") == found
     assert footprint.of(models.unfilled(shape), replace(config, epochs=9.0), "float32") == found

@@ -218,7 +218,7 @@ def slowly(config: predict.Config) -> None:
         time.sleep(0.2)
         return out
 
-    predict.answer_batch = slow
+    pytest.MonkeyPatch().setattr(predict, "answer_batch", slow)
     predict.main(config)
 
 

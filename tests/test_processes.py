@@ -81,7 +81,7 @@ def answering(words: list[str]) -> int:
             file.writelines(f"{d.id}\n" for d in batch)
         return answer(engine, batch, rows, config)
 
-    predict.answer_batch = sometimes
+    pytest.MonkeyPatch().setattr(predict, "answer_batch", sometimes)
     return cli.main(words)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.helpers.forks import started
 from unveil.cli import COMMANDS
 from unveil.train import loop
@@ -39,5 +41,5 @@ def _slowly(config: Any) -> None:
         write(self, step, **values)
         time.sleep(0.1)
 
-    loop.MetricsLog.write = slow
+    pytest.MonkeyPatch().setattr(loop.MetricsLog, "write", slow)
     next(c for c in COMMANDS.values() if c.config() is type(config)).load().main(config)
