@@ -25,7 +25,7 @@ from unveil.evaluate.box_curves import (
     Ranked,
     Resamples,
     average_precision,
-    interpolated,
+    precision_at_recalls,
     sensitivities,
 )
 from unveil.evaluate.detections import BoxAnswer, Detections, greedy
@@ -203,11 +203,10 @@ class Boxes:
         sums_B2R = weights_BC @ np.stack([of for one in self.ratios.values() for of in one[:2]], 1)
         return {name: divided(sums_B2R[:, 2 * i], sums_B2R[:, 2 * i + 1]) for i, name in enumerate(self.ratios)}
 
-    def by_confidence(self, weights_BC: Floats) -> dict[str, Floats]:
+    def by_confidence(self, drawn: Resamples) -> dict[str, Floats]:
         """The same of the figures that need confidences; none where these are not known."""
         if self.reason:
             return {}
-        drawn = Resamples.of(weights_BC)
         aps_NBT = np.array([average_precision(one, drawn) for one in self.by_name.values()])
         found = {f"ap50:{name}": ap_BT[:, 0] for name, ap_BT in zip(self.by_name, aps_NBT, strict=True)}
         mean_BT = _mean(aps_NBT)
@@ -226,7 +225,7 @@ class Boxes:
         names, whose mean is ``ap50``."""
         once, rates_F = Resamples.of(np.ones((1, len(self.clusters)))), 2.0 ** np.linspace(-3, 3, points)
         froc = sensitivities(self.pooled, self.answers_C, once, rates_F)[0]
-        precision = _mean(np.array([interpolated(one, once)[0, 0] for one in self.by_name.values()]))
+        precision = _mean(np.array([precision_at_recalls(one) for one in self.by_name.values()]))
         return {
             "froc": [[round(float(x), 4), round(float(y), 4)] for x, y in zip(rates_F, froc, strict=True)],
             "precision": [
@@ -271,14 +270,15 @@ def figures(
     clusters = len(next(iter(models.values())).clusters)
     once_1C = np.ones((1, clusters))
     whole = {
-        m: {k: float(v[0]) for k, v in (of.values(once_1C) | of.by_confidence(once_1C)).items()}
+        m: {k: float(v[0]) for k, v in (of.values(once_1C) | of.by_confidence(Resamples.of(once_1C))).items()}
         for m, of in models.items()
     }
     parts: dict[str, dict[str, list[Floats]]] = {m: {k: [] for k in of} for m, of in whole.items()}
     left = curve_resamples(models.values(), resamples)
     for weights_BC in bootstrap.weights(clusters, resamples, seed):
+        curved = Resamples.of(weights_BC[:left])
         for model, of in models.items():
-            for figure, values_B in (of.values(weights_BC) | of.by_confidence(weights_BC[:left])).items():
+            for figure, values_B in (of.values(weights_BC) | of.by_confidence(curved)).items():
                 parts[model][figure].append(values_B)
         left = max(0, left - len(weights_BC))
     drawn = {m: {k: np.concatenate(blocks) for k, blocks in of.items()} for m, of in parts.items()}
