@@ -150,12 +150,13 @@ def shown(section: dict[str, Any]) -> None:
         models = of["models"]
         told = {k for model in models.values() for k, v in model["figures"].items() if v["value"] is not None}
         rows = [
-            [title, *(_cell(model["figures"].get(figure)) for model in models.values())]
+            [title, _counted(cells), *map(_cell, cells)]
             for figure, title in SHOWN.items()
             if figure in told
+            for cells in [[model["figures"].get(figure) for model in models.values()]]
         ]
         if rows:
-            console.table(f"Boxes · {of['title']}: value and 95 % interval", ["", *models], rows)
+            console.table(f"Boxes · {of['title']}: value and 95 % interval", ["", "n", *models], rows)
         for name, model in models.items():
             if model["reason"]:
                 console.say(f"{name}: no AP and no FROC, since {model['reason']}")
@@ -165,7 +166,12 @@ def _cell(value: dict[str, Any] | None) -> str:
     if not value or value["value"] is None:
         return "-"
     limits = "" if value["low"] is None else f" [{value['low']:.2f}, {value['high']:.2f}]"
-    return f"{value['value']:.2f}{limits} (n {value['n']})"
+    return f"{value['value']:.2f}{limits}"
+
+
+def _counted(cells: Sequence[dict[str, Any] | None]) -> str:
+    """On how many answers a figure rests: the same for all models where all can be ranked."""
+    return " to ".join(map(str, sorted({cell["n"] for cell in cells if cell})))
 
 
 BOXES: Section[BoxAnswer] = Section("boxes", "Boxes", keep, summarise, "boxes.html.j2", shown=shown)
