@@ -160,17 +160,23 @@ def shown(section: dict[str, Any]) -> None:
         models = of["models"]
         told = {k for model in models.values() for k, v in model["figures"].items() if v["value"] is not None}
         rows = [
-            [title, *(written(model["figures"].get(figure), n=True) for model in models.values())]
+            [title, _counted(cells), *map(written, cells)]
             for figure, title in SHOWN.items()
             if figure in told
+            for cells in [[model["figures"].get(figure) for model in models.values()]]
         ]
         if rows:
-            console.table(f"Boxes · {of['title']}: value and 95 % interval", ["", *models], rows)
+            console.table(f"Boxes · {of['title']}: value and 95 % interval", ["", "n", *models], rows)
         if of["note"]:
             console.say(f"{of['title']}: {of['note']}")
         for name, model in models.items():
             if model["reason"]:
                 console.say(f"{name}: no AP and no FROC, since {model['reason']}")
+
+
+def _counted(cells: Sequence[dict[str, Any] | None]) -> str:
+    """On how many answers a figure rests: the same for all models where all can be ranked."""
+    return " to ".join(map(str, sorted({cell["n"] for cell in cells if cell})))
 
 
 BOXES: Section[BoxAnswer] = Section("boxes", "Boxes", keep, summarise, "boxes.html.j2", shown=shown)
