@@ -195,4 +195,3 @@ def _of_lesion(shown: Shown, record: Record, own_HW3: Pixels, rng: np.random.Gen
     if shown == "lesion-hidden":
         return hidden_HW3
     return filled(own_HW3, elsewhere(record, lesion_HW, hidden_HW3, rng))
-
