@@ -294,9 +294,8 @@ def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool |
     normal?" "There is no abnormality."), and no where it denies that. A question that denies something which is no
     known name ("Is the nodule not calcified?") is answered by such a word only.
     """
-    if _ANSWER.search(text) or _in_chinese(text) is not None:
-        return yes_no(text)
-    return _agrees(question, text, tuple(vocabulary))
+    plain = _ANSWER.search(text) or _in_chinese(text) is not None
+    return yes_no(text) if plain else _agrees(question, text, tuple(vocabulary))
 
 
 @lru_cache(maxsize=1 << 12)

@@ -46,9 +46,6 @@ class ScoreError(ValueError):
     """Files that do not belong together or are not complete; the message says which ids and what to do."""
 
 
-# ---------------------------------------------------------------------------------------------------------- outcomes
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one answer is worth.
@@ -267,8 +264,7 @@ def _diagnosis(case: Case) -> Outcome:
     if not truth and not said and case.exhaustive and case.parsed.abnormal:
         failures = ["false alarm"]  # called abnormal without a finding
     right = None if not truth and not case.exhaustive else case.parsed.abnormal is bool(truth) and not failures
-    iou = sums["iou"][0] if "iou" in sums else None
-    return case.result(right, sums, failures, iou, left_out=tuple(left_out))
+    return case.result(right, sums, failures, sums.get("iou", (None,))[0], left_out=tuple(left_out))
 
 
 def _located(said: Sequence[Named], truth: Sequence[Named]) -> Pairs:
