@@ -57,13 +57,11 @@ def keep(case: Case, prediction: Prediction) -> BoxAnswer | None:
 
 def _truth(case: Case) -> tuple[tuple[Box, ...] | None, tuple[str, ...], str | None]:
     """True boxes (None where one is not known), their names, and the name that is asked for where there is one."""
-    target = case.dialogue.target or ""
     if case.dialogue.kind == "grounding":
-        places = phrases.boxes(phrases.of_phrase(case.record.findings, target))
+        places = phrases.boxes(case.places)
         return (tuple(places), (PHRASE,) * len(places), PHRASE) if places else (None, (), PHRASE)
-    asked = case.name(target) if case.dialogue.kind == "localisation" else None
-    named = [(case.name(f.label), f.box) for f in case.record.named]
-    found = [(name, box) for name, box in named if asked in (None, name)]
+    asked = case.name(case.dialogue.target or "") if case.dialogue.kind == "localisation" else None
+    found = [(name or "", box) for name, box in case.truth if asked in (None, name)]
     if not all(box for _, box in found):
         return None, (), asked
     return tuple(box for _, box in found if box), tuple(name for name, _ in found), asked
