@@ -22,9 +22,10 @@ from unveil.core.records import Dialogue, Prediction, Record, RecordError
 from unveil.core.untrusted import read_json
 from unveil.curate import mau
 from unveil.evaluate import predict, score
-from unveil.evaluate.benchmarks import BENCHMARKS, Benchmark, chosen, numbers, questions, results
+from unveil.evaluate.benchmarks import BENCHMARKS, Benchmark, chosen, questions, results
 from unveil.evaluate.exchange import reading
 from unveil.evaluate.exchange.reading import Elsewhere
+from unveil.evaluate.metrics import cases
 from unveil.ingest import ingest
 from unveil.ingest.reading import IngestError
 from unveil.pipelines import benchmark_page
@@ -285,16 +286,19 @@ class Job:
         own = results.result(self.benchmark, rows, found, bootstrap)
         if self.benchmark.report:
             own["metrics"] |= results.of_reports(scores, self.model)
-        if self.benchmark.numbers:
+        published = results.published(self.benchmark, scores, self.model)
+        if self.benchmark.further:
             asked = {d.id: d for d in jsonl.read_jsonl(self.dialogues, Dialogue)}
-            missed = numbers.misses(rows, asked.values(), self._answers(rows, asked))
-            own["metrics"] |= numbers.figures(missed, self.config.resamples, self.config.seed)
+            answers = list(cases(rows, asked.values(), self._answers(rows, asked)))
+            more = self.benchmark.further(answers, self.config.resamples, self.config.seed)
+            own["metrics"] |= more.ours
+            published |= more.published
         about = {
             "benchmark": self.benchmark.name,
             "model": self.model,
             "limit": self.config.limit,
             **own,
-            "published": results.published(self.benchmark, scores, self.model),
+            "published": published,
             "learnt": dict(learnt),
             "trained_here": bool(self.config.model and about_run(folder_of(self.config.model) / "run.json")),
             "dealt": dealt,

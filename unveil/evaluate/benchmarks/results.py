@@ -40,6 +40,7 @@ TITLES = {
     "bleu4_sacre": "BLEU-4",
     "meteor_nltk": "METEOR",
     "parse_failures": "unparsable",
+    "boxes_f1_50": "F1 at IoU 0.5 of all boxes",
     "counting_mae": "counts: mean absolute error",
     "regression_mae": "measures: mean absolute error",
 }

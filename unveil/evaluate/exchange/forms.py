@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from unveil.core.box_formats import BOX_FORMATS, PIXELS, View, neutral, render
 from unveil.core.choices import write_choice
+from unveil.core.grading import ScoreError
 from unveil.core.records import Dialogue, Prediction, Record
 
 Form = Literal["unveil", "medevalkit", "lmms-eval", "vlmevalkit", "llava-med", "flare"]
@@ -62,6 +64,17 @@ def plain_question(dialogue: Dialogue) -> str:
         if dialogue.choices
         else dialogue.question
     )
+
+
+def in_pixels(row: Prediction, size: tuple[int, int]) -> str:
+    """An answer with its boxes in pixels of the image of that size: other forms tell neither format nor frame.
+
+    Raises ``ScoreError`` where its box format is not known.
+    """
+    if row.box_format not in BOX_FORMATS:
+        raise ScoreError(f"{row.id}: unknown box format {row.box_format!r}; known are {', '.join(BOX_FORMATS)}")
+    text = neutral(row.answer, View(BOX_FORMATS[row.box_format], size, row.frame))
+    return render(text, View(PIXELS, size, size))
 
 
 def text_of(value: Any) -> str:

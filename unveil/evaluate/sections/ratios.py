@@ -6,6 +6,7 @@ computed anew on every resample and never averaged. Shapes: N answers, C cluster
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,8 @@ Array = NDArray[np.float64]
 class Statistic:
     """A figure from sums (..., K) to (...): NaN where there is nothing to compute it from.
 
-    ``counts`` are the columns of which one must not be 0 for an answer to take part; ``highest`` is its largest value.
+    ``counts`` are the columns of which one must not be 0 for an answer to take part; ``highest`` is its largest value,
+    infinite of an error: then what all clusters agree on has no interval.
     """
 
     of: Callable[[Array], Array]
@@ -116,5 +118,7 @@ def _estimate(
         return row | {"reason": "one cluster only"}
     low, high = bootstrap.percentiles(drawn_B)
     if bootstrap.unmoved(float(value), drawn_B):
+        if math.isinf(one.highest):
+            return row | {"reason": "all clusters alike"}
         low, high = bootstrap.exact(float(value), clusters, lowest, one.highest)
     return row | {"low": low, "high": high}
