@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -14,6 +15,7 @@ import pytest
 
 from scripts import benchmarks_page
 from tests.helpers.sets import flare_mllm_2d
+from unveil import cli
 from unveil.core import provenance
 from unveil.core.box_formats import BOX_FORMATS, View, render
 from unveil.core.jsonl import read_jsonl, write_jsonl
@@ -272,18 +274,51 @@ def test_all_that_is_there_is_measured_and_the_rest_is_told(tmp_path: Path, monk
     assert "http-equiv" in text and "<script" not in text
 
 
-def test_a_dry_run_lists_commands_that_can_be_typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of the published test split and of all questions on its images; nothing is written."""
-    from unveil import cli
-
-    data = written("vqa-rad", tmp_path / "data")
+def printed(config: Config, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    """The words of each line that a dry run prints, and nothing is written."""
+    capsys.readouterr()
     with pytest.raises(provenance.DryRun):
-        benchmark.main(Config(name="vqa-rad", data=data, model="tiny", out=tmp_path / "out", dry_run=True))
-    lines = [line.split() for line in capsys.readouterr().err.splitlines() if line.strip().startswith("unveil ")]
-    assert [words[1] for words in lines] == ["ingest", "curate", "predict", "score"] * 2
+        benchmark.main(replace(config, dry_run=True))
+    assert config.out and not config.out.exists()
+    told = capsys.readouterr().err.splitlines()
+    return [shlex.split(line)[1:] for line in told if line.strip().startswith("unveil ")]
+
+
+@pytest.mark.parametrize("all_there", [False, True])
+def test_what_a_dry_run_prints_does_the_same_by_hand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], all_there: bool
+) -> None:
+    """Each line is run as it is printed. The questions and the figures are those of the benchmark itself."""
+    write = written("vqa-rad", tmp_path / "data" / "rad")
+    named = {"all": True, "data": write.parent} if all_there else {"name": "vqa-rad", "data": write}
+    config = Config(model="tiny", resamples=20, limit=1, seed=3, out=tmp_path / "hand", **named)  # type: ignore[arg-type]
+    lines = printed(config, capsys)
+    assert [words[0] for words in lines] == ["benchmark", "predict", "score"] * 2
     for words in lines:
-        cli.parse(words[1:])
-    assert not (tmp_path / "out").exists()
+        assert cli.main(words) == 0, words
+    benchmark.main(replace(config, out=tmp_path / "whole"))
+    made = sorted(path.relative_to(tmp_path / "hand") for path in (tmp_path / "hand").rglob("dialogues.jsonl"))
+    assert len(made) == 2
+    for place in (path.parent for path in made):
+        both = [tmp_path / name / place for name in ("hand", "whole")]
+        one, other = ((folder / "dialogues.jsonl").read_text() for folder in both)
+        assert one == other
+        one, other = (json.loads((folder / "scores/scores.json").read_text())["models"] for folder in both)
+        assert one == other
+
+
+@ALL
+def test_a_dry_run_of_every_benchmark_prints_how_its_questions_are_written(
+    row: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    for name in row.sets:
+        written(name, data / name if len(row.sets) > 1 else data)
+    config = Config(name=row.name, data=data, model="tiny", out=tmp_path / "hand")
+    first, *others = printed(config, capsys)
+    assert cli.main(first) == 0 and (tmp_path / "hand/dialogues.jsonl").is_file()
+    for words in others:
+        cli.parse(words)
 
 
 def test_a_model_that_knows_the_test_images_is_refused_or_flagged(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """``unveil benchmark``: a model measured by a benchmark of the field, or by all whose data are in a folder.
 
-It chains what can be done by hand: ingest, curate mau, predict, score. What is there already, made with the same
-settings, is not made again, so that a run that was stopped goes on with the same command.
+It chains ingest, curate mau, the choice of a benchmark's questions, predict and score. By hand the same is done by
+itself without a model, which writes the questions, and then predict and score. What is there already, made with the
+same settings, is not made again, so that a run that was stopped goes on with the same command.
 """
 
 from __future__ import annotations
@@ -246,8 +247,23 @@ class Job:
     # --------------------------------------------------------------------------------------------------------- answers
 
     def steps(self) -> list[Step]:
-        """All commands in order; between them the benchmark's questions are chosen."""
-        return [*self.reading(), self.asking, *self.answering(self.config.model or "MODEL")]
+        """The commands that do the same by hand, in order: the first one reads the data and writes the questions."""
+        return [self.preparing, *self.answering(self.config.model or "MODEL")]
+
+    @property
+    def preparing(self) -> Step:
+        c, found = self.config, self.found
+        data = found.records or (next(iter(found.sets.values())) if len(self.benchmark.sets) == 1 else c.data)
+        alone = Config(
+            name=self.benchmark.name,
+            data=data,
+            out=self.out,
+            limit=c.limit,
+            seed=c.seed,
+            plugins=c.plugins,
+            restart=c.restart,
+        )
+        return Step("benchmark", alone, main, found.inputs.copy)
 
     def answering(self, model: str) -> list[Step]:
         """Predict, unless answers are there, and score."""
