@@ -85,6 +85,13 @@ def test_llava_med_takes_out_32_full_stops() -> None:
     assert words.tokens("." * 40) == [] and words.tokens("3.5") == ["3.5"]
 
 
+def test_llava_med_looks_behind_for_two_signs_and_a_digit() -> None:
+    """``(?!<=\d)`` stands for ``(?<!\d)``, which would keep the full stop of "grade 3."; ours knows it from the point of
+    a decimal number."""
+    assert llava_med.normalised("grade 3.") == "grade 3" and llava_med.normalised("grade 3.5") == "grade 3.5"
+    assert words.tokens("grade 3.") == ["grade", "3"] and words.tokens("grade 3.5") == ["grade", "3.5"]
+
+
 def test_llava_med_printed_counts_are_swapped() -> None:
     told = llava_med.printed([("OPEN", "lung", "lung"), ("CLOSED", "Yes", "yes"), ("CLOSED", "No", "yes")])
     assert (told["num_open"], told["num_close"], told["yes/no accuracy"], told["recall"]) == (2, 1, 50, 100)
