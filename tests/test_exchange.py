@@ -146,10 +146,16 @@ def test_llava_med_answers_by_the_question_s_own_name(files: Path) -> None:
     """question_id is the data set's; 11 stands at two images, with one question: nobody can tell which is meant."""
     rows = [
         {"question_id": 12, "prompt": "Which organ, 肺 or liver?", "text": "lung", "answer_id": "x", "metadata": {}},
-        {"question_id": 13, "prompt": "Which plane? Please choose from: [axial, coronal]", "text": "coronal"},
+        {
+            "question_id": 13,
+            "prompt": "Which plane? Please choose from the following two options: [axial, coronal]",
+            "text": "coronal",
+        },
         {"question_id": 11, "prompt": "Is there a mass?", "text": "no"},
     ]
     found, about = given(files, "\n".join(map(json.dumps, rows)))
+    rows[1]["question_id"] = 4711  # of another copy of the set, which has other ids: known by its words
+    assert given(files, "\n".join(map(json.dumps, rows)))[0] == found
     assert found == {"a/12": "lung", "b/13": "coronal"} and about["ambiguous"] == 1
     assert about["named"] == ["line 3 (11)"] and about["format"] == "llava-med"
 

@@ -86,8 +86,8 @@ def test_llava_med_takes_out_32_full_stops() -> None:
 
 
 def test_llava_med_looks_behind_for_two_signs_and_a_digit() -> None:
-    """``(?!<=\d)`` stands for ``(?<!\d)``, which would keep the full stop of "grade 3."; ours knows it from the point of
-    a decimal number."""
+    r"""``(?!<=\d)`` stands for ``(?<!\d)``, which would keep the full stop of "grade 3."; ours knows it from the point
+    of a decimal number."""
     assert llava_med.normalised("grade 3.") == "grade 3" and llava_med.normalised("grade 3.5") == "grade 3.5"
     assert words.tokens("grade 3.") == ["grade", "3"] and words.tokens("grade 3.5") == ["grade", "3.5"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -178,9 +179,14 @@ def _write_vlmevalkit(number: int, row: ToWrite) -> dict[str, Any]:
 # ----------------------------------------------------------------------------------------------------------- LLaVA-Med
 
 
+#: What LLaVA-Med's questions of VQA-RAD and SLAKE have behind them where they are closed, before the options.
+_OFFER = re.compile(r"\s*Please choose from\b.*\Z", re.DOTALL)
+
+
 def _read_llava_med(row: Row, place: str) -> Given:
     """``answer-file.jsonl``: what the question is called, the prompt and the text."""
-    return Given(place, text_of(row["text"]), _ids(row, "question_id"), **_about(row, "prompt"))
+    asked = _OFFER.sub("", text_of(row.get("prompt")))
+    return Given(place, text_of(row["text"]), _ids(row, "question_id"), asked, _first(row, *IMAGES))
 
 
 def _write_llava_med(number: int, row: ToWrite) -> dict[str, Any]:
