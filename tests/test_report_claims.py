@@ -266,13 +266,14 @@ def test_rejected_rows(run: Run) -> None:
 
 
 def test_attention_of_one_patient_has_no_interval(run: Run) -> None:
-    """0.4 where 0.1 would be even is 4 times; a second patient with 0.2 where 0.2 would be gives 2.00 [1.00, 4.00]."""
+    """0.4 where 0.1 would be even is 4 times; with five more patients of 0.2 where 0.2 would be it is 1.4 / 1.1 = 1.27.
+    A resample holds the first one never (in a third, 1.00) to three times (from 0.94 to 0.99, 1.8 / 0.9 = 2.00)."""
     maps = [
         AttentionRow(f"d{i}", f"r{i}", f"p{i}", "sft", s, e, ((1.0,),))
-        for i, (s, e) in enumerate([(0.4, 0.1), (0.2, 0.2)])
+        for i, (s, e) in enumerate([(0.4, 0.1), *[(0.2, 0.2)] * 5])
     ]
     write_jsonl(run.folder / "attention.jsonl", maps[:1])
     seen = run.page(FEW, attention={"sft": run.folder / "attention.jsonl"})
     assert "4.00 1" in seen and "[4.00, 4.00]" not in seen
     write_jsonl(run.folder / "attention.jsonl", maps)
-    assert "2.00 [1.00, 4.00]" in run.page(FEW, attention={"sft": run.folder / "attention.jsonl"})
+    assert "1.27 [1.00, 2.00]" in run.page(FEW, attention={"sft": run.folder / "attention.jsonl"})

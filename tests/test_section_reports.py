@@ -78,9 +78,22 @@ def test_the_table_by_hand() -> None:
 
 def test_bleu_of_the_table_is_that_of_the_corpus() -> None:
     counts = np.array([bleu_counts(said, true) for said, true in zip(GOOD, TRUTH, strict=True)])
-    given = table({"good": GOOD})["tables"]["13a"]["models"]["good"]["metrics"]["bleu4_sacre"]
-    assert given["value"] == pytest.approx(float(bleu(counts.sum(0)))) and given["low"] <= given["value"]
+    given = table({"good": GOOD * 2}, TRUTH * 2)["tables"]["13a"]["models"]["good"]["metrics"]["bleu4_sacre"]
+    assert given["value"] == pytest.approx(float(bleu(counts.sum(0)))) and given["low"] < given["value"] < given["high"]
     assert given["value"] != pytest.approx(float(bleu(counts).mean()))
+
+
+def test_a_difference_rests_on_the_model_with_fewer_patients() -> None:
+    """Of 50 patients the first model says something of one, the second of all, all of it right. Their difference of 0
+    rests on that one patient. Of 20 whose figure the first does not have, and the second has 0, all differ."""
+    figures, clusters, every = {"precision": ratio(1, 0)}, [f"p{i:02}" for i in range(50)], np.ones((50, 2))
+    one = every * (np.arange(50) == 0)[:, None]
+    found = differences(figures, one, every, clusters, 100, 0)["precision"]
+    assert (found["value"], found["low"], found["reason"], found["fewest"]) == (0, None, "one cluster only", 1)
+    half = every * (np.arange(50) < 30)[:, None]
+    wrong = half + [1, 0] * (np.arange(50) >= 30)[:, None]
+    found = differences(figures, half, wrong, clusters, 100, 0)["precision"]
+    assert found["value"] == pytest.approx(-0.4) and found["differing"] == 20 and found["excludes_zero"]
 
 
 def test_all_metrics_have_one_denominator_and_empty_answers_are_in_it() -> None:

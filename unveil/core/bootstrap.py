@@ -69,6 +69,25 @@ def exact(value: float, clusters: int, low: float = 0.0, high: float = 1.0) -> t
     return low + sure * (value - low), high - sure * (high - value)
 
 
+def interval(
+    value: float, values_B: Array, clusters: int, lowest: float = 0.0, highest: float = 1.0
+) -> tuple[float, float] | str:
+    """The 95 % interval of a figure between ``lowest`` and ``highest``, or the reason why it has none.
+
+    ``values_B`` are its values in the resamples that have one, ``clusters`` those with something to count in it. Where
+    no resample moves it this is the exact interval (``exact``), else the percentiles. These lie within the values of
+    single clusters, and all C of those lie on one side of the truth as often as 2 / 2^C: of fewer than ``TELLING``
+    clusters no percentiles hold it in 95 %, so there is no such interval.
+    """
+    if clusters < 2:
+        return "one cluster only"
+    if not len(values_B):
+        return "no resample holds an item"
+    if unmoved(value, values_B):
+        return exact(value, clusters, lowest, highest) if math.isfinite(highest) else "all clusters alike"
+    return percentiles(values_B) if clusters >= TELLING else f"fewer than {TELLING} clusters"
+
+
 def beyond_zero(low: float | None, high: float | None) -> bool:
     """Whether an interval lies on one side of zero."""
     return low is not None and high is not None and (low > ROUNDING or high < -ROUNDING)

@@ -29,7 +29,7 @@ from unveil.evaluate.box_curves import (
     sensitivities,
 )
 from unveil.evaluate.detections import BoxAnswer, Detections, greedy
-from unveil.evaluate.intervals import Difference, Estimate
+from unveil.evaluate.estimates import Difference, Estimate, difference, divided, estimate
 
 #: The thresholds of IoU for precision, recall and F1, in per cent.
 IOUS = (30, 40, 50, 60, 70)
@@ -201,7 +201,7 @@ class Boxes:
     def values(self, weights_BC: Floats) -> dict[str, Floats]:
         """The ratios at these weights of the clusters, (B,) each; NaN where there is nothing to compute one from."""
         sums_B2R = weights_BC @ np.stack([of for one in self.ratios.values() for of in one[:2]], 1)
-        return {name: _ratio(sums_B2R[:, 2 * i], sums_B2R[:, 2 * i + 1]) for i, name in enumerate(self.ratios)}
+        return {name: divided(sums_B2R[:, 2 * i], sums_B2R[:, 2 * i + 1]) for i, name in enumerate(self.ratios)}
 
     def by_confidence(self, weights_BC: Floats) -> dict[str, Floats]:
         """The same of the figures that need confidences; none where these are not known."""
@@ -283,7 +283,7 @@ def figures(
         left = max(0, left - len(weights_BC))
     drawn = {m: {k: np.concatenate(blocks) for k, blocks in of.items()} for m, of in parts.items()}
     known = {
-        m: {k: estimate(v, drawn[m][k], models[m].size(k), lowest=-1.0 if k == "giou" else 0.0) for k, v in of.items()}
+        m: {k: estimate(v, drawn[m][k], *models[m].size(k), lowest=-1.0 if k == "giou" else 0.0) for k, v in of.items()}
         for m, of in whole.items()
     }
     apart = dict[str, dict[str, dict[str, Difference]]]()
@@ -304,37 +304,14 @@ def curve_resamples(models: Iterable[Boxes], resamples: int) -> int:
     return min(resamples, max(200, 20_000_000 // max(1, most)))
 
 
-def estimate(value: float, drawn_B: Floats, size: tuple[int, int, int], lowest: float = 0.0) -> Estimate:
-    """A figure with its interval; ``size`` as ``Boxes.size`` gives it. A figure is from ``lowest`` to 1."""
-    n, clusters, fewest = size
-    if np.isnan(value):
-        return Estimate(None, None, None, n, clusters, "nothing to count" if n else "no items", 0.0, fewest)
-    known_B = drawn_B[~np.isnan(drawn_B)]
-    valid = len(known_B) / len(drawn_B)
-    if fewest < 2 or not valid:
-        reason = "one cluster only" if fewest < 2 else "no resample holds an item"
-        return Estimate(value, None, None, n, clusters, reason, valid, fewest)
-    still = bootstrap.unmoved(value, known_B)
-    low, high = bootstrap.exact(value, fewest, lowest) if still else bootstrap.percentiles(known_B)
-    return Estimate(value, low, high, n, clusters, None, valid, fewest)
-
-
 def _difference(a: Boxes, b: Boxes, figure: str, value: float, drawn_B: Floats) -> Difference:
-    sizes = zip(a.size(figure), b.size(figure), strict=True)
-    n, clusters, fewest = (min(pair) for pair in sizes)
-    found = estimate(value, drawn_B, (n, clusters, fewest), lowest=-1.0)
+    n, clusters, fewest = map(min, a.size(figure), b.size(figure))
+    found = estimate(value, drawn_B, n, clusters, fewest, lowest=-1.0)
     apart_C = (np.abs(a.signature(figure) - b.signature(figure)) > bootstrap.ROUNDING).any(1)
-    differing = int(apart_C.sum())
-    excludes = bootstrap.beyond_zero(found.low, found.high) and differing >= bootstrap.TELLING
-    return Difference(**vars(found), differing=differing, excludes_zero=excludes)
-
-
-def _ratio(numerators_B: Floats, denominators_B: Floats) -> Floats:
-    nothing = np.full_like(numerators_B, np.nan)
-    return np.divide(numerators_B, denominators_B, out=nothing, where=denominators_B > 0)
+    return difference(found, int(apart_C.sum()))
 
 
 def _mean(values_N: Floats) -> Floats:
     """The mean over the first axis of what is a number; NaN where nothing is."""
     known_N = ~np.isnan(values_N)
-    return _ratio(np.where(known_N, values_N, 0.0).sum(0), known_N.sum(0).astype(float))
+    return divided(np.where(known_N, values_N, 0.0).sum(0), known_N.sum(0))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unveil.core import bootstrap
 from unveil.core.records import Dialogue, Prediction, Record
-from unveil.evaluate.ratios import estimate, shares
+from unveil.evaluate.estimates import divided, estimate, plain
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request, Strict, Turn, prompt
 from unveil.gate.delimiters import quoted
@@ -128,9 +128,10 @@ def summary(rows: Sequence[JudgedPrediction], resamples: int, seed: int) -> dict
         own = [row for row in rows if row.model == model]
         counted = [row for row in own if row.verdict != "none"]
         sums_C2, clusters = _sums([(row.cluster, (row.verdict == "right", 1.0)) for row in counted], 2)
-        value, values_B = _resampled(sums_C2, resamples, seed, shares)
+        value, values_B = _resampled(sums_C2, resamples, seed, _share)
         counts = {name: n for name in MEANINGS if (n := sum(row.verdict == name for row in own))}
-        told[model] = {"right": estimate(value, values_B, clusters), "n": len(counted), "verdicts": counts}
+        right = plain(estimate(value, values_B, len(counted), clusters))
+        told[model] = {"right": right, "n": len(counted), "verdicts": counts}
     return told
 
 
@@ -150,7 +151,7 @@ def agreement(
     value, values_B = _resampled(table_C4, resamples, seed, kappa)
     same = sum(a == b for _, (a, b) in pairs)
     return {
-        "kappa": estimate(value, values_B, clusters, -1.0),
+        "kappa": plain(estimate(value, values_B, len(pairs), clusters, lowest=-1.0)),
         "n": len(pairs),
         "agree": same / len(pairs) if pairs else None,
     }
@@ -168,6 +169,10 @@ def kappa(table_B4: Array) -> Array:
         seen = (both + neither) / n
         chance = ((both + first) * (both + second) + (second + neither) * (first + neither)) / n**2
         return np.where(chance < 1, (seen - chance) / (1 - chance), np.nan)
+
+
+def _share(sums_B2: Array) -> Array:
+    return divided(sums_B2[:, 0], sums_B2[:, 1])
 
 
 def _sums(rows: Sequence[tuple[str, Sequence[float]]], width: int) -> tuple[Array, int]:

@@ -82,4 +82,5 @@ def _mean(rows: Sequence[Miss], resamples: int, seed: int) -> Mapping[str, Any]:
         return {**nothing, "n": 0, "clusters": 0, **about}
     errors_N2 = np.array([(error, 1.0) for _, error in read])
     of = {"mae": ratio(0, 1, highest=math.inf)}
-    return estimates(of, errors_N2, [cluster for cluster, _ in read], resamples, seed)["mae"] | about
+    found = estimates(of, errors_N2, [cluster for cluster, _ in read], resamples, seed)["mae"]
+    return {"reason": None, **found, **about}

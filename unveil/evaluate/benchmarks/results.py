@@ -17,7 +17,8 @@ from unveil.core.grading import Outcome
 from unveil.core.records import Record
 from unveil.evaluate.benchmarks.benchmark import Benchmark
 from unveil.evaluate.benchmarks.questions import unseen
-from unveil.evaluate.intervals import Estimate, estimates
+from unveil.evaluate.estimates import Estimate
+from unveil.evaluate.intervals import estimates
 
 #: What metrics are called on pages.
 TITLES = {

@@ -14,8 +14,7 @@ from unveil.core.records import Prediction
 from unveil.evaluate.box_calibration import calibration
 from unveil.evaluate.box_figures import Boxes, figures
 from unveil.evaluate.detections import BoxAnswer
-from unveil.evaluate.figures import plain
-from unveil.evaluate.intervals import Estimate
+from unveil.evaluate.estimates import Estimate, plain
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 #: The kinds of questions that ask for places, and what each is called.

@@ -20,7 +20,8 @@ from unveil.core.answers import yes_no, yes_or_no_alone
 from unveil.core.grading import Case, ScoreError
 from unveil.core.records import Prediction
 from unveil.core.text_metrics import words
-from unveil.evaluate.sections.ratios import Array, Statistic, differences, estimates, f_score, ratio
+from unveil.evaluate.estimates import Array
+from unveil.evaluate.sections.ratios import Statistic, differences, estimates, f_score, ratio
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 

@@ -22,7 +22,8 @@ from unveil.core.records import Prediction
 from unveil.core.reported import ReportComparison
 from unveil.evaluate import meteor
 from unveil.evaluate.cider import Cider
-from unveil.evaluate.sections.ratios import Array, Statistic, differences, estimates, f_score, ratio
+from unveil.evaluate.estimates import Array
+from unveil.evaluate.sections.ratios import Statistic, differences, estimates, f_score, ratio
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 
