@@ -21,9 +21,10 @@ from unveil.core.records import Prediction
 from unveil.core.words import tokens
 from unveil.evaluate.benchmarks import numbers
 from unveil.evaluate.benchmarks.benchmark import Further
+from unveil.evaluate.estimates import Array, divided
 from unveil.evaluate.exchange.forms import in_pixels
 from unveil.evaluate.published import flare
-from unveil.evaluate.sections.ratios import Array, Statistic, estimates, ratio
+from unveil.evaluate.sections.ratios import Statistic, estimates, ratio
 
 Answer = tuple[Case, Prediction]
 Values = Callable[[Case, Prediction], tuple[float, float]]
@@ -101,10 +102,8 @@ def _balanced(answers: Sequence[Answer], resamples: int, seed: int) -> dict[str,
         row_K[at : at + 2] = flare.same_class(case.dialogue.answer, prediction.answer), 1
 
     def mean(sums_K: Array) -> Array:
-        hits, of = sums_K[..., 0::2], sums_K[..., 1::2]
-        shares = np.divide(hits, of, out=np.zeros_like(hits), where=of > 0)
-        value: Array = shares.sum(-1) / (of > 0).sum(-1)
-        return value
+        shares = divided(sums_K[..., 0::2], sums_K[..., 1::2])
+        return divided(np.nansum(shares, -1), (~np.isnan(shares)).sum(-1))
 
     one = Statistic(mean, tuple(range(1, 2 * len(classes), 2)))
     clusters = [case.record.cluster for case, _ in answers]
