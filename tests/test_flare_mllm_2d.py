@@ -36,7 +36,7 @@ def test_every_kind_of_task(data: Path) -> None:
         and asked
         == {
             "Which view?": ("AP", "closed", ("PA", "AP")),
-            "What is seen?": ("Effusion, Mass", "open", ()),
+            "What is seen?": ("Effusion; Mass", "open", ()),
             "How many cells?": ("12", "open", ()),
             "How old, in years?": ("6.5", "open", ()),
             "Write the report.": ("Clear lungs.", "open", ()),

@@ -91,6 +91,8 @@ def _given(path: Path, form: Form, place: str, row: Mapping[str, Any]) -> Given:
         return FORMS[form].read(row, place)
     except KeyError as error:
         raise RecordError(f"{path}: {place} has no {error}, so it is no answer of {form}") from error
+    except RecordError as error:
+        raise RecordError(f"{path}: {error}") from error
 
 
 def _prediction(

@@ -66,7 +66,7 @@ def _asked(folder: Folder, file: str, row: int, item: Mapping[str, Any], split: 
     task, answer = key(text(spelled(item, *TASK))), spelled(item, *ANSWER)
     detects, several = "detect" in task, "multi" in task
     if isinstance(answer, list):
-        answer = json.dumps(answer) if detects else ", ".join(map(text, answer))
+        answer = json.dumps(answer) if detects else "; ".join(map(text, answer))  # as FLARE itself has it
     choices = spelled(item, *CHOICES)
     options = list(map(text, choices)) if isinstance(choices, list) and not several else []
     known = {"modality": text(spelled(item, "Modality"))} | ({"report": text(answer)} if "report" in task else {})
