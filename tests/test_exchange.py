@@ -243,6 +243,11 @@ def test_several_answers_to_one_question_are_named(files: Path) -> None:
         given(files, json.dumps(row))
 
 
+def test_half_of_a_character_is_named(files: Path) -> None:
+    with pytest.raises(RecordError, match=r"row 1 holds half of a character \('\\ud83d'\)"):
+        given(files, '[{"uid": "a/12", "prediction": "lung \\ud83d"}]')
+
+
 def test_a_number_without_a_question_is_an_order(files: Path) -> None:
     """Row 12 of a table is no question 12; with our own id beside it the answer is known."""
     with pytest.raises(ScoreError, match="none of 1 answers"):
