@@ -215,6 +215,31 @@ def test_half_a_pair_is_named() -> None:
     rows = [record(("nodule", None))]
     with pytest.raises(ScoreError, match=r"random/r/0: a pair has a question for what is there .* not d"):
         figures(rows, [dialogue("closed", "Yes", "nodule", pair="random/r/0")], {"m": ["Yes"]})
+    with pytest.raises(ScoreError, match="0: a pair has a question for what is there"):
+        figures(rows, [dialogue("closed", "Yes", "nodule", pair="0")], {"m": ["Yes"]})
+
+
+def test_of_a_part_whole_pairs_are_counted() -> None:
+    """--part: of the second pair only one question is answered. It takes no part, so that yes remains half of the true
+    answers, and is counted."""
+    rows = [record(("nodule", None), name=f"r{i}", patient=f"p{i}") for i in range(2)]
+    made = [
+        dialogue("closed", gold, gold, f"r{i}/{gold}", f"r{i}", pair=f"random/r{i}/0")
+        for i in range(2)
+        for gold in ("Yes", "No")
+    ][:3]
+    (kept := sections.Collected()).of("m")
+    for case, prediction in cases(rows, made, [predicted(d, "yes") for d in made]):
+        kept.of("m")(case, prediction)
+    found = kept.summaries(Scoring(rows, made, [], 20, 0, part=True))["hallucination"]
+    table = found["probes"]["random"]
+    assert (table["n"], table["models"]["m"]["metrics"]["accuracy"]["value"], found["half_pairs"]) == (2, 0.5, 1)
+    with pytest.raises(ScoreError, match=r"random/r1/0: a pair"):
+        kept.summaries(Scoring(rows, made, [], 20, 0))
+
+
+def test_what_a_pair_is_asked_about_is_yes_or_no() -> None:
+    rows = [record(("nodule", None))]
     with pytest.raises(ScoreError, match="d: a question of a pair is answered by yes or no"):
         figures(rows, [dialogue("closed", "left", "nodule", pair="random/r/0")], {"m": ["Yes"]})
 

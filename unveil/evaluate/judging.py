@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from unveil.core import bootstrap
 from unveil.core.records import Dialogue, Prediction, Record
 from unveil.evaluate.estimates import divided, estimate, plain
+from unveil.evaluate.sections import ratios
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request, Strict, Turn, prompt
 from unveil.gate.delimiters import quoted
@@ -133,6 +134,32 @@ def summary(rows: Sequence[JudgedPrediction], resamples: int, seed: int) -> dict
         right = plain(estimate(value, values_B, len(counted), clusters))
         told[model] = {"right": right, "n": len(counted), "verdicts": counts}
     return told
+
+
+def differences(rows: Sequence[JudgedPrediction], resamples: int, seed: int) -> dict[str, dict[str, Any]]:
+    """How much more each model is right than each earlier one: by both names, the later one first.
+
+    Over the answers on which both have a verdict, on the same resamples of patients; ``n`` is their number.
+    """
+    names = dict.fromkeys(row.model for row in rows)
+    counted = {name: {row.id: row for row in rows if row.model == name} for name in names}
+    return {
+        b: {a: _apart(counted[a], counted[b], resamples, seed) for a in list(counted)[:i]}
+        for i, b in enumerate(counted)
+        if i
+    }
+
+
+def _apart(
+    first: Mapping[str, JudgedPrediction], second: Mapping[str, JudgedPrediction], resamples: int, seed: int
+) -> dict[str, Any]:
+    both = [i for i in first if i in second and "none" not in (first[i].verdict, second[i].verdict)]
+    if not both:
+        return {"value": None, "low": None, "high": None, "n": 0, "reason": "no answer of both has a verdict"}
+    first_N2, second_N2 = (np.array([(one[i].verdict == "right", 1.0) for i in both]) for one in (first, second))
+    clusters = [first[i].cluster for i in both]
+    right = {"right": ratios.ratio(0, 1)}
+    return ratios.differences(right, first_N2, second_N2, clusters, resamples, seed)["right"]
 
 
 def agreement(

@@ -27,7 +27,8 @@ LEVELS = 1000
 
 @dataclass(frozen=True)
 class Confident:
-    """Answers with their confidence from 0 to 1, whether each is right (0 or 1), and the cluster that it belongs to."""
+    """Answers with their confidence from 0 to 1, whether each is right (0 or 1, or the chance of a guess), and the
+    cluster that it belongs to."""
 
     confidence_N: Array
     right_N: Array
