@@ -130,12 +130,6 @@ def cell(estimate: Mapping[str, Any] | None) -> str:
     return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
 
 
-def counted(names: Iterable[str]) -> str:
-    """Names in words, with how many there are."""
-    some = list(names)
-    return f"{len(some)}: {', '.join(some)}" if some else "none"
-
-
 def of_reports(scores: Mapping[str, Any], model: str) -> dict[str, Any]:
     """BLEU and METEOR over English references, as the section of scores has them."""
     tables = (scores.get("sections", {}).get("reports") or {}).get("tables", {})
