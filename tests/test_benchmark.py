@@ -199,7 +199,11 @@ def test_no_question_of_a_kind_is_told_with_what_there_is(tmp_path: Path) -> Non
 def test_a_figure_that_is_not_there_for_new_images_is_not_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     """BLEU, and errors of numbers, are told of all test images alone; where all are new, figures are the same."""
     figure = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "reason": None}
-    row = {"benchmark": "iu-xray", "metrics": {"report_rougeL": figure, "bleu4_sacre": figure}, "limit": None}
+    row: dict[str, Any] = {
+        "benchmark": "iu-xray",
+        "metrics": {"report_rougeL": figure, "bleu4_sacre": figure},
+        "limit": None,
+    }
     row |= {"size": None, "missing": [], "learnt": {}, "trained_here": True, "dealt": [], "patients_known": True}
     benchmark_page.show([row | {"unseen": {"metrics": {"report_rougeL": figure}}}, row | {"unseen": {}}])
     lines = [line for line in capsys.readouterr().err.splitlines() if "BLEU-4" in line]
