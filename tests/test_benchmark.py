@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 import pytest
 
 from scripts import benchmarks_page
-from tests.helpers.sets import flare_mllm_2d
 from unveil import cli
 from unveil.core import provenance
 from unveil.core.box_formats import BOX_FORMATS, View, render
@@ -222,46 +220,6 @@ def test_the_tiny_model_answers_and_a_second_call_goes_on(tmp_path: Path, capsys
     assert benchmark.main(config) == page == tmp_path / "out" / "benchmark.html"
     assert (tmp_path / "out/predictions.jsonl").stat().st_mtime_ns == before
     assert "Only the first 1 questions" in page.read_text() and "predict: " in capsys.readouterr().err
-
-
-def flare(tmp_path: Path, *rows: dict[str, Any], said: Sequence[Any]) -> dict[str, Any]:
-    """The benchmark's row for questions of FLARE's validation, whose list is filled in with other answers."""
-    data, file = written("flare-mllm-2d", tmp_path / "data"), "BUS-UCLM-det/BUS-UCLM-det_questions_val.json"
-    (data / file).write_text(json.dumps(rows))
-    given = [{**row, "Answer": answer} for row, answer in zip(rows, said, strict=True)]
-    (tmp_path / "filled.json").write_text(json.dumps(given))
-    config = Config(name="flare-mllm-2d", data=data, out=tmp_path / "out", resamples=20)
-    benchmark.main(replace(config, predictions=tmp_path / "filled.json", box_format="json-pixels", frame="image"))
-    with pytest.raises(OptionError, match="--frame tells of answers that were made elsewhere"):
-        benchmark.main(replace(config, frame="image"))
-    found: dict[str, Any] = json.loads((tmp_path / "out/benchmark.json").read_text())
-    return found
-
-
-def test_flare_s_own_list_of_answers_has_its_own_figures_beside_ours(tmp_path: Path) -> None:
-    """Two places on one image are two questions, as published. [4, 2, 20, 12] is answered by itself and by a box far
-    off, [30, 20, 60, 40] by what is no box: 1 of 2 + 2 boxes is found, F1 2 * 1 / 4. The count is off by 2, the measure
-    unread, and so 6.5 off there; one label of two is said, F1 2/3; B is A once, and right once of class B: (0 + 1) / 2.
-    """
-    row, v0 = flare_mllm_2d.row, "imagesVal/v0.png"
-    found = flare(
-        tmp_path,
-        row("Detection", v0, "Where is the lesion?", "[4, 2, 20, 12]"),
-        row("Detection", v0, "Where is the head?", "[30, 20, 60, 40]"),
-        row("Cell Counting", v0, "How many cells?", "7"),
-        row("Regression", v0, "How old, in years?", "6.5"),
-        row("Multi-label Classification", v0, "Which are seen?", "Caries; Pulp Diseases"),
-        row("Classification", v0, "Which plane? A: axial, B: coronal", "A"),
-        row("Classification", v0, "Which side? A: left, B: right", "B"),
-        said=["[4, 2, 20, 12] and [50, 30, 60, 40]", "[1, 2]", "9", "old", "Pulp Diseases", "B", "B"],
-    )
-    values = {name: one["value"] for name, one in (found["metrics"] | found["published"]).items()}
-    assert (found["questions"], values["grounding_iou"], values["boxes_f1_50"]) == (7, 0.25, 0.5)
-    assert values["flare_detection_f1_50"] == values["flare_detection_f1_30"] == 0.5
-    assert (values["counting_mae"], values["regression_mae"]) == (2, None) and values["flare_counting_mae"] == 2
-    assert values["flare_regression_mae"] == 6.5 and values["flare_labels_f1"] == pytest.approx(2 / 3)
-    assert values["flare_balanced_accuracy"] == 0.5 and found["metrics"]["regression_mae"]["unread"] == 1
-    assert "flare_detection_f1_50" in (tmp_path / "out/benchmark.html").read_text()
 
 
 def test_all_that_is_there_is_measured_and_the_rest_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from unveil.core import phrases
 from unveil.core.geometry import Box, match
 from unveil.core.grading import EXACT, HIT, Case
-from unveil.core.records import Prediction
+from unveil.core.records import Prediction, Record
 from unveil.core.words import tokens
 from unveil.evaluate.benchmarks import numbers
 from unveil.evaluate.benchmarks.benchmark import Further
@@ -53,6 +53,13 @@ def figures(answers: Sequence[Answer], resamples: int, seed: int) -> Further:
         if of := tasks[task]:
             theirs[f"flare_{task}_mae"] = told(of, _off, math.inf)
     return Further(ours | numbers.figures(numbers.misses(answers), resamples, seed), theirs)
+
+
+def by_set(record: Record) -> str:
+    """Which of FLARE's sets an image is of: the folder that its folder of images (imagesTr, imagesVal) lies in."""
+    parts = (record.source.file or record.id).split("/")
+    images = next((i for i, part in enumerate(parts) if part.startswith("images")), 1)
+    return parts[max(0, images - 1)]
 
 
 def _lists_labels(case: Case) -> bool:

@@ -1,7 +1,7 @@
 """Benchmarks that are made of several sets or tasks: UMed-LVLM's diagnoses, FLARE-MLLM-2D."""
 
 from unveil.evaluate.benchmarks import flare
-from unveil.evaluate.benchmarks.benchmark import Benchmark, by_part, by_source
+from unveil.evaluate.benchmarks.benchmark import Benchmark, by_source
 
 UMED = ("deeplesion", "kits23", "kvasir-seg", "nih-chestxray14", "tbx11k")
 
@@ -36,7 +36,7 @@ TASKS: tuple[Benchmark, ...] = (
         "the model; a number where an answer holds one",
         "the images that are published for validation, since answers of test are withheld",
         further=flare.figures,
-        group=by_part,
+        group=flare.by_set,
         group_title="set",
         notes=(
             "Options stand within most questions, with a letter each; the letter alone is the true answer.",
