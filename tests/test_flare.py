@@ -59,6 +59,13 @@ def test_flare_s_own_list_of_answers_has_its_own_figures_beside_ours(tmp_path: P
     assert "flare_detection_f1_50" in (tmp_path / "out/benchmark.html").read_text()
 
 
+def test_a_question_is_asked_however_many_places_it_has(tmp_path: Path) -> None:
+    """Thirty cells, where other questions with more than 24 places are left out."""
+    cells = str([[2 * i, 2, 2 * i + 2, 9] for i in range(30)])
+    found = flare(tmp_path, flare_mllm_2d.row("Detection", "imagesVal/v0.png", "Where are cells?", cells), said=[cells])
+    assert (found["questions"], found["published"]["flare_detection_f1_50"]["value"]) == (1, 1)
+
+
 def test_sets_of_flare_are_told_by_the_folder_of_their_images() -> None:
     """Which may lie in that of a modality, or in a zip."""
 

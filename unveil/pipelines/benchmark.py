@@ -35,6 +35,8 @@ from unveil.pipelines.options import BenchmarkOptions
 from unveil.vlm.choice import ModelChoice
 
 Config = BenchmarkOptions
+#: A benchmark's question is asked however many places its true answer has.
+MOST_PLACES = 100_000
 
 
 def main(config: Config) -> Path | bool:
@@ -227,6 +229,7 @@ class Job:
             records=self.records,
             out=self.out / "every.jsonl",
             report_sections=("report",) if self.benchmark.report else (),
+            max_findings=MOST_PLACES,
             restart=self.config.restart,
         )
         return Step("curate mau", every, mau.main, lambda: [self.records])
