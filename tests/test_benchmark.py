@@ -244,6 +244,10 @@ def test_all_that_is_there_is_measured_and_the_rest_is_told(tmp_path: Path, monk
     assert [row["benchmark"] for row in about["benchmarks"]] == ["vqa-rad", "vqa-rad-images", "medmnist"]
     assert set(about["left_out"]) == {"busi", "notes"} and "no benchmark&#39;s data set" in text
     assert "http-equiv" in text and "<script" not in text
+    unknown = "Whether the model has seen test images is not known: it was trained elsewhere."
+    assert text.count(unknown) == 1 and f"<strong>All:</strong> {unknown}" in text, "what holds of all is said once"
+    assert all(f'<h2 id="{row["benchmark"]}">' in text for row in about["benchmarks"])
+    assert {*re.findall(r"<th (\w+)=", text)} == {"scope"} and text.count("<table") == text.count("<caption")
 
 
 def printed(config: Config, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:

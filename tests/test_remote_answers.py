@@ -13,6 +13,7 @@ from unveil.core.jsonl import read_jsonl
 from unveil.core.provenance import DryRun
 from unveil.core.records import Prediction, RecordError
 from unveil.evaluate import predict
+from unveil.evaluate.images import images
 from unveil.experts.requests import ExpertError
 from unveil.gate import GateError
 from unveil.testing.models import fresh, loaded, saved
@@ -101,7 +102,7 @@ def test_a_server_that_fails_leaves_what_it_has_answered(
 ) -> None:
     """The second image's questions fail; the same command goes on and asks for these alone."""
     config = asked(vllm, dialogues_file, tmp_path, tiny_folder, batch_size=1, concurrency=1)
-    questions = predict.questions(config)
+    questions = predict.questions(config, images(config))
     first = sum(d.image == questions[0].image for d in questions)
     vllm.harm = lambda n, reply: reply if n <= first else 500
     with pytest.raises(ExpertError, match=r"500.*goes on from here"):
@@ -110,5 +111,5 @@ def test_a_server_that_fails_leaves_what_it_has_answered(
     assert kept == first < len(questions)
     vllm.harm = lambda n, reply: reply
     before = len(vllm.bodies)
-    assert len(said(predict.main(config))) == len(predict.questions(config))
-    assert len(vllm.bodies) - before == len(predict.questions(config)) - kept
+    assert len(said(predict.main(config))) == len(predict.questions(config, images(config)))
+    assert len(vllm.bodies) - before == len(predict.questions(config, images(config))) - kept

@@ -14,7 +14,7 @@ from unveil.core.box_formats import View
 from unveil.core.jsonl import read_jsonl
 from unveil.core.records import Dialogue, Prediction, RecordError, select
 from unveil.evaluate import unfinished
-from unveil.evaluate.images import images
+from unveil.evaluate.images import Images, images
 from unveil.evaluate.options import PredictOptions
 from unveil.vlm import models
 from unveil.vlm.chat import Chat
@@ -42,7 +42,7 @@ def main(config: Config) -> Path:
 def _answer(config: Config) -> dict[str, Any]:
     """Writes all answers; returns who gave them, and how they were decoded."""
     seen = images(config)
-    dialogues = questions(config)
+    dialogues = questions(config, seen)
     writer = _own(config) if config.engine == "own" else _served(config)
     if config.dry_run:
         batch = next(batches(dialogues, _images(dialogues, config)))
@@ -138,10 +138,10 @@ def _loses_boxes(chat: Chat) -> bool:
     return bool(chat.tokenizer.decode(ids, skip_special_tokens=True).strip() != chat.decode(ids).strip())
 
 
-def questions(config: Config) -> list[Dialogue]:
+def questions(config: Config, seen: Images) -> list[Dialogue]:
     """The dialogues whose questions are asked: those on images that can be shown as they are to be."""
     chosen = [d for d in select(read_jsonl(config.dialogues, Dialogue), config.split) if d.kind in config.kinds]
-    rows = images(config).shown(chosen)[: config.limit]
+    rows = seen.shown(chosen)[: config.limit]
     if not rows:
         raise RecordError(
             f"{config.dialogues}: no question of the kinds {', '.join(config.kinds)} in split {config.split}"
