@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -31,8 +30,6 @@ from unveil.vlm.models import Loaded
 settings.register_profile("unveil", deadline=None)  # no test depends on time
 settings.load_profile("unveil")
 torch.set_num_threads(1)
-# what is compiled is kept in __pycache__, wherever that is switched off: else each process compiles all tests anew
-os.environ["PYTHONDONTWRITEBYTECODE"], sys.dont_write_bytecode = "", False
 
 
 @pytest.fixture(scope="session", params=TREES)
