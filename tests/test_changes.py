@@ -131,7 +131,7 @@ def test_doubts_where_all_are_few_or_patients_unknown() -> None:
     few = scores({"accuracy": apart(0.1, clusters=6), "specificity": apart(0.1, clusters=9)})
     assert doubts(few) == "Only 9 patients: the intervals are too narrow, and no verdict is given."
     none = scores({"accuracy": apart(0.1, clusters=5)})
-    assert doubts(none) == "Only 5 patients: too few for a percentile interval, and no verdict is given."
+    assert doubts(none) == "Fewer than 6 patients (5): there are no percentile intervals, and no verdict is given."
     unknown = scores({"accuracy": apart(0.1)}, bootstrap={"cluster": "image", "clusters": 40, "patients_known": False})
     assert doubts(unknown) == ("Patients are not known for all images: whether images are independent is unknown.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,7 @@ def test_a_difference_rests_on_the_model_with_fewer_patients() -> None:
     wrong = half + [1, 0] * (np.arange(50) >= 30)[:, None]
     found = differences(figures, half, wrong, clusters, 100, 0)["precision"]
     assert found["value"] == pytest.approx(-0.4) and found["differing"] == 20 and found["excludes_zero"]
+    assert found["p"] == found["p_holm"] == 1 / 101, "a family of one figure"
 
 
 def test_all_metrics_have_one_denominator_and_empty_answers_are_in_it() -> None:
@@ -215,6 +217,31 @@ def test_half_a_pair_is_named() -> None:
     rows = [record(("nodule", None))]
     with pytest.raises(ScoreError, match=r"random/r/0: a pair has a question for what is there .* not d"):
         figures(rows, [dialogue("closed", "Yes", "nodule", pair="random/r/0")], {"m": ["Yes"]})
+    with pytest.raises(ScoreError, match="0: a pair has a question for what is there"):
+        figures(rows, [dialogue("closed", "Yes", "nodule", pair="0")], {"m": ["Yes"]})
+
+
+def test_of_a_part_whole_pairs_are_counted() -> None:
+    """--part: of the second pair only one question is answered. It takes no part, so that yes remains half of the true
+    answers, and is counted."""
+    rows = [record(("nodule", None), name=f"r{i}", patient=f"p{i}") for i in range(2)]
+    made = [
+        dialogue("closed", gold, gold, f"r{i}/{gold}", f"r{i}", pair=f"random/r{i}/0")
+        for i in range(2)
+        for gold in ("Yes", "No")
+    ][:3]
+    (kept := sections.Collected()).of("m")
+    for case, prediction in cases(rows, made, [predicted(d, "yes") for d in made]):
+        kept.of("m")(case, prediction)
+    found = kept.summaries(Scoring(rows, made, [], 20, 0, part=True))["hallucination"]
+    table = found["probes"]["random"]
+    assert (table["n"], table["models"]["m"]["metrics"]["accuracy"]["value"], found["half_pairs"]) == (2, 0.5, 1)
+    with pytest.raises(ScoreError, match=r"random/r1/0: a pair"):
+        kept.summaries(Scoring(rows, made, [], 20, 0))
+
+
+def test_what_a_pair_is_asked_about_is_yes_or_no() -> None:
+    rows = [record(("nodule", None))]
     with pytest.raises(ScoreError, match="d: a question of a pair is answered by yes or no"):
         figures(rows, [dialogue("closed", "left", "nodule", pair="random/r/0")], {"m": ["Yes"]})
 
@@ -299,7 +326,12 @@ def test_the_page_shows_both_sections(scored: Inputs, tmp_path: Path) -> None:
     for told in ('id="reports"', 'id="hallucination"', "nrefs:1|case:lc", "Answers without text", "CHAIR_s"):
         assert told in page, told
     assert '<mark class="name-invented">mass</mark>' in page and "<b>mass</b>" not in page, "texts are escaped"
+    for section in ("reports", "hallucination"):
+        part = page.partition(f'<section id="{section}"')[2].partition("</section>")[0]
+        assert re.search(r'<small class="ci">p [01]\.\d+, Holm [01]\.\d+</small>', part), section
     assert "Both questions of a pair right" in page and "Words in common (ROUGE-L)" in page
+    assert "<strong>References are texts of patients:</strong> keep this page" in page, "beside the pictures"
+    assert "<strong>These are texts of patients:</strong> keep this page, and scores.json" in page, "beside examples"
 
 
 def test_reports_are_shown_without_boxes(scored: Inputs, tmp_path: Path) -> None:

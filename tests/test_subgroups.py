@@ -16,6 +16,7 @@ from unveil.evaluate.metrics import cases
 from unveil.evaluate.power import power
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
+from unveil.evaluate.report_tables import HEADLINES
 from unveil.evaluate.score import score
 from unveil.evaluate.score_table import show_scores
 from unveil.evaluate.sections.subgroups import keep
@@ -76,6 +77,18 @@ def test_the_worst_group_is_one_of_enough_patients(result):
     assert section["by"]["modality"]["MRI"]["models"]["base"]["closed"]["value"] == 0
 
 
+def test_groups_that_are_served_alike_have_no_worst(tmp_path):
+    """All are right in both modalities: the first in the alphabet is not the worst, let alone the best too."""
+    records = [record(name=f"r{i}", modality=("CT", "MRI")[i % 2], patient=str(i), split="test") for i in range(40)]
+    asked = [dialogue("closed", "yes", name=f"{r.id}/q", of=r.id) for r in records]
+    write_jsonl(tmp_path / "records.jsonl", records)
+    write_jsonl(tmp_path / "dialogues.jsonl", asked)
+    write_jsonl(tmp_path / "m.jsonl", [predicted(d, "yes") for d in asked])
+    files = tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl", {"m": tmp_path / "m.jsonl"}
+    section = score(*files, tmp_path / "out", resamples=20)["sections"]["subgroups"]
+    assert list(section["by"]["modality"]) == ["CT", "MRI"] and section["worst"] == {"m": {}}
+
+
 def test_models_apart_by_group(result):
     """sft is better on 5 of 25 CTs and on nothing else."""
     by = result["sections"]["subgroups"]["by"]["modality"]
@@ -115,6 +128,16 @@ def test_power_is_that_of_the_first_and_the_last_model(result):
     assert power({"models": {}, "differences": {}, "bootstrap": {}}) == ""
 
 
+def test_power_names_the_patients_of_the_figures_that_it_names(result):
+    """Of the headlines that are named one rests on 25 patients and one on 69, of those that are not one on 900."""
+    apart = {
+        key: {"value": 0.1, "low": 0, "high": 0.2, "n": n, "clusters": n, "detectable": 0.1, "excludes_zero": False}
+        for key, n in zip(HEADLINES, (69, 25, 69, 900), strict=False)
+    }
+    told = power({**result, "differences": {"sft": {"base": apart}}})
+    assert told.startswith("With 25 to 69 patients, a true difference") and told.count(" in ") == 4
+
+
 def test_of_too_few_patients_no_power_is_told(result):
     """19 patients: no verdict is given of so few, so that no difference "would be told from 0"."""
 
@@ -152,7 +175,7 @@ def test_findings_by_size_and_images_by_source(tmp_path):
     files = tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl"
     by = score(*files, {"m": tmp_path / "m.jsonl"}, tmp_path / "out", resamples=20)["sections"]["subgroups"]["by"]
     seen = written(tmp_path, "m")
-    assert "No two groups have 20 images each, so none is called the worst." in seen
+    assert "No two groups have 20 images each, or all are served alike, so none is called the worst." in seen
     assert "A finding is small up to 1/300 of the image's area, medium up to 3 %, large beyond" in seen
     assert "small Overlap of boxes" not in seen and "All groups by size large, medium, small" in seen
     sizes = {name: held["models"]["m"]["localisation_iou"] for name, held in by["size"].items()}

@@ -44,7 +44,7 @@ def read_choice(text: str, choices: Sequence[str]) -> int | None:
         return written[text.strip()]
     plain = _MARKS.sub("", unicodedata.normalize("NFKC", text)).strip()
     bare = _LEAD.sub("", plain, count=1)
-    whole = {given for given in (_whole(part, choices) for part in (plain, bare)) if given is not None}
+    whole = {given for given in (_whole(part, choices) for part in {plain, bare}) if given is not None}
     if whole:
         return _only(whole, choices)
     called = {found[1] or found[2] for found in [*_CALLED.finditer(plain), *_CALLED_EAST.finditer(plain)]}
@@ -79,6 +79,11 @@ _TOGETHER = re.compile(
     r"(?<![\w'-])([A-Z])[)\].]?\s*(?:\b(?i:or|and)\b|[/&]|,(?=\s*[(\[]?[A-Z]\s*(?:$|[.)\],\n]|(?:or|and)\b)))"
     r"\s*[(\[]?([A-Z])(?![\w'-])"
 )
+
+
+def likeliest(logps: Sequence[float]) -> list[int]:
+    """The options that are the likeliest: one, or several that are equally likely, as logits in half precision are."""
+    return [i for i, logp in enumerate(logps) if logp == max(logps)]
 
 
 def _letters(text: str) -> Iterable[str]:

@@ -130,9 +130,11 @@ def doubts(scores: Mapping[str, Any]) -> str:
     sizes = {_title(key): n for one in models for key, n in _clusters(one["metrics"]).items()}
     few = {name: n for name, n in sizes.items() if n < MANY}
     if few and len(few) == len(sizes):
-        most = max(few.values())
-        told = "the intervals are too narrow, and" if most >= TELLING else "too few for a percentile interval, and"
-        notes.append(f"Only {most} {unit}: {told} no verdict is given.")
+        if (most := max(few.values())) >= TELLING:
+            notes.append(f"Only {most} {unit}: the intervals are too narrow, and no verdict is given.")
+        else:
+            told = "there are no percentile intervals, and no verdict is given"
+            notes.append(f"Fewer than {TELLING} {unit} ({most}): {told}.")
     elif few:
         notes.append(
             f"Fewer than {MANY} {unit} stand behind {_some(few)}: their intervals are too narrow, or there are none."

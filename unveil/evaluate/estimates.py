@@ -6,6 +6,7 @@ Shapes: B resamples, K ratios of which a figure is the mean.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,3 +139,14 @@ def plain(estimate: Estimate) -> dict[str, Any]:
     if estimate.fewest == estimate.clusters:
         del values["fewest"]
     return {name: v for name, v in values.items() if v is not None or name not in ("p", "p_holm", "detectable")}
+
+
+def written(cell: Mapping[str, Any] | None, digits: int = 2, signed: bool = False, n: bool = False) -> str:
+    """A figure (``plain``) as the terminal has it: value and interval, and where it has none or ``n`` asks for it the
+    number of items; a dash where there is no value."""
+    if not cell or cell["value"] is None:
+        return "-"
+    form = f"{'+' if signed else ''}.{digits}f"
+    known = cell["low"] is not None
+    limits = f" [{cell['low']:{form}}, {cell['high']:{form}}]" if known else ""
+    return f"{cell['value']:{form}}{limits}" + (f" (n {cell['n']})" if n or not known else "")

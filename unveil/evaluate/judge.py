@@ -14,6 +14,7 @@ from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Dialogue, Kind, Prediction, Record
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
+from unveil.evaluate.estimates import written
 from unveil.evaluate.exchange import reading
 from unveil.evaluate.exchange.reading import Elsewhere
 from unveil.evaluate.judging import MEANINGS, JudgedPrediction, agreement, differences, judged, requests_of, summary
@@ -132,19 +133,13 @@ def _show(figures: Mapping[str, Any]) -> None:
         for name, told in models.items():
             counts = told["verdicts"]
             rows.append(
-                [name, str(told["n"]), _figure(told["right"]), *(str(counts.get(k, 0)) for k in ("order", "none"))]
+                [name, str(told["n"]), written(told["right"]), *(str(counts.get(k, 0)) for k in ("order", "none"))]
             )
         for b, others in apart.items():
-            rows += [[f"{b} - {a}", str(told["n"]), _figure(told, signed=True), "", ""] for a, told in others.items()]
+            rows += [[f"{b} - {a}", str(told["n"]), written(told, signed=True), "", ""] for a, told in others.items()]
         titles = ["", "n", "right and 95 % interval", "hung on\nthe order", "without\na verdict"]
         console.table(f"Judged by {judge}", titles, rows)
     if told := figures.get("agreement"):
-        console.say(f"Cohen's kappa of both judges: {_figure(told['kappa'])}, over {told['n']} answers")
-
-
-def _figure(told: Mapping[str, Any], signed: bool = False) -> str:
-    if told["value"] is None:
-        return f"- ({told['reason']})"
-    sign = "+" if signed else ""
-    interval = f" [{told['low']:{sign}.2f}, {told['high']:{sign}.2f}]" if told["low"] is not None else ""
-    return f"{told['value']:{sign}.2f}{interval}"
+        kappa = told["kappa"]
+        figure = kappa["reason"] if kappa["value"] is None else written(kappa)
+        console.say(f"Cohen's kappa of both judges: {figure}, over {told['n']} answers")

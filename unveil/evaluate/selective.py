@@ -145,7 +145,7 @@ class _Resampled:
         return plain(estimate(value, self.areas_B, len(self.judged), self.judged.clusters))
 
 
-def confident(rows: Sequence[tuple[str, float, bool]]) -> Confident:
+def confident(rows: Sequence[tuple[str, float, float]]) -> Confident:
     """Answers by their clusters, confidences and whether they are right."""
     clusters = [cluster for cluster, _, _ in rows]
     names: dict[str, int] = {name: i for i, name in enumerate(sorted(set(clusters)))}

@@ -109,8 +109,25 @@ def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
 
     ``precision`` is what is computed in: "float32", "bf16" or "fp16". FlexAttention, which runs on a GPU only, is
     counted as SDPA, which takes no less. Raises ``TrainingError`` where the model cannot attend as is asked.
+
+    It takes a second or more, so that what was found is kept, by the model's configuration and what ``ASKED`` names.
     """
     config = adapters.chosen(config, base.num_parameters())
+    key = (base.config.to_json_string(), precision, *(getattr(config, name) for name in ASKED))
+    if key not in _KNOWN:
+        _KNOWN[key] = _measured(base, config, precision)
+    return _KNOWN[key]
+
+
+#: Options that a footprint depends on.
+ASKED = (
+    "method", "train_tower", "train_projector", "lora_rank", "lora_alpha", "lora_dropout", "gradient_checkpointing",
+    "attention",
+)  # fmt: skip
+_KNOWN: dict[tuple[Any, ...], Footprint] = {}
+
+
+def _measured(base: Any, config: RecipeOptions, precision: str) -> Footprint:
     full = config.method == "full"
     base = base.train().to(torch.float32 if full else models.DTYPES[precision])
     adapters.attend(base, config)

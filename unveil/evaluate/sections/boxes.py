@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from unveil.core import console, phrases
@@ -12,9 +12,9 @@ from unveil.core.geometry import Box
 from unveil.core.grading import Case, ScoreError
 from unveil.core.records import Prediction
 from unveil.evaluate.box_calibration import calibration
-from unveil.evaluate.box_figures import Boxes, figures
+from unveil.evaluate.box_figures import Boxes, curve_resamples, figures
 from unveil.evaluate.detections import BoxAnswer
-from unveil.evaluate.estimates import Estimate, plain
+from unveil.evaluate.estimates import Estimate, plain, written
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 #: The kinds of questions that ask for places, and what each is called.
@@ -57,13 +57,11 @@ def keep(case: Case, prediction: Prediction) -> BoxAnswer | None:
 
 def _truth(case: Case) -> tuple[tuple[Box, ...] | None, tuple[str, ...], str | None]:
     """True boxes (None where one is not known), their names, and the name that is asked for where there is one."""
-    target = case.dialogue.target or ""
     if case.dialogue.kind == "grounding":
-        places = phrases.boxes(phrases.of_phrase(case.record.findings, target))
+        places = phrases.boxes(case.places)
         return (tuple(places), (PHRASE,) * len(places), PHRASE) if places else (None, (), PHRASE)
-    asked = case.name(target) if case.dialogue.kind == "localisation" else None
-    named = [(case.name(f.label), f.box) for f in case.record.named]
-    found = [(name, box) for name, box in named if asked in (None, name)]
+    asked = case.name(case.dialogue.target or "") if case.dialogue.kind == "localisation" else None
+    found = [(name or "", box) for name, box in case.truth if asked in (None, name)]
     if not all(box for _, box in found):
         return None, (), asked
     return tuple(box for _, box in found if box), tuple(name for name, _ in found), asked
@@ -108,6 +106,7 @@ def _kind(
         "left_out": {"no place known": len(first.answers) - placed, "not exhaustive": placed - proven},
         "empty": sum(not a.true for a in first.proven.answers),
         "true": dict(sorted(Counter(name for a in first.placed.answers for name in a.true_names).items())),
+        "note": _fewer(models.values(), scoring.resamples),
         "models": found,
         "differences": {b: {a: _rows(of) for a, of in row.items()} for b, row in apart.items()},
     }
@@ -132,6 +131,15 @@ def _said(of: Boxes) -> dict[str, Any]:
     }
 
 
+def _fewer(models: Collection[Boxes], resamples: int) -> str:
+    """That curves have fewer resamples than other figures; empty where they have all, or there is no curve."""
+    fewer = curve_resamples(models, resamples)
+    if fewer == resamples or all(of.reason for of in models):
+        return ""
+    told = f"intervals of AP and FROC come from {fewer} of the {resamples} resamples, since there are many boxes"
+    return f"{told}; their ends are less sure than others"
+
+
 #: Figures that the terminal shows, and what of them for each kind.
 SHOWN = {
     "ap50": "mAP at IoU 0.5",
@@ -150,22 +158,23 @@ def shown(section: dict[str, Any]) -> None:
         models = of["models"]
         told = {k for model in models.values() for k, v in model["figures"].items() if v["value"] is not None}
         rows = [
-            [title, *(_cell(model["figures"].get(figure)) for model in models.values())]
+            [title, _counted(cells), *map(written, cells)]
             for figure, title in SHOWN.items()
             if figure in told
+            for cells in [[model["figures"].get(figure) for model in models.values()]]
         ]
         if rows:
-            console.table(f"Boxes · {of['title']}: value and 95 % interval", ["", *models], rows)
+            console.table(f"Boxes · {of['title']}: value and 95 % interval", ["", "n", *models], rows)
+        if of["note"]:
+            console.say(f"{of['title']}: {of['note']}")
         for name, model in models.items():
             if model["reason"]:
                 console.say(f"{name}: no AP and no FROC, since {model['reason']}")
 
 
-def _cell(value: dict[str, Any] | None) -> str:
-    if not value or value["value"] is None:
-        return "-"
-    limits = "" if value["low"] is None else f" [{value['low']:.2f}, {value['high']:.2f}]"
-    return f"{value['value']:.2f}{limits} (n {value['n']})"
+def _counted(cells: Sequence[dict[str, Any] | None]) -> str:
+    """On how many answers a figure rests: the same for all models where all can be ranked."""
+    return " to ".join(map(str, sorted({cell["n"] for cell in cells if cell})))
 
 
 BOXES: Section[BoxAnswer] = Section("boxes", "Boxes", keep, summarise, "boxes.html.j2", shown=shown)

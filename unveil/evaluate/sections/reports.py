@@ -22,7 +22,7 @@ from unveil.core.records import Prediction
 from unveil.core.reported import ReportComparison
 from unveil.evaluate import meteor
 from unveil.evaluate.cider import Cider
-from unveil.evaluate.estimates import Array
+from unveil.evaluate.estimates import Array, written
 from unveil.evaluate.sections.ratios import Statistic, differences, estimates, f_score, ratio
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
@@ -39,7 +39,7 @@ class KeptReport(NamedTuple):
     numbers: NDArray[np.float32]
 
 
-#: What the table calls each figure.
+#: What the tables call each figure; others are called by their key.
 NAMES = {
     **{f"bleu{n}_sacre": f"BLEU-{n}" for n in range(1, text.ORDER + 1)},
     "rougeL": "ROUGE-L (F1)",
@@ -78,6 +78,7 @@ def summarise(answers: Answers[KeptReport], scoring: Scoring) -> dict[str, Any] 
         return None
     whole = [i for i, one in enumerate(asked) if len(one.numbers)]
     found: dict[str, Any] = {"without_reference": len(asked) - len(whole), "tables": {}, "unmeasured": {}}
+    found["titles"] = NAMES
     for cut in ("13a", "zh"):
         at = [i for i in whole if text.tokeniser(asked[i].reference) == cut]
         if at:
@@ -110,7 +111,7 @@ class _Columns:
 
     def add(self, name: str, highest: float = 1.0) -> None:
         """A figure that is the mean of a further column."""
-        self.figures[name] = Statistic(ratio(self.width, _ONE).of, (_ONE,), highest)
+        self.figures[name] = ratio(self.width, _ONE, highest=highest)
         self.width += 1
 
 
@@ -134,9 +135,6 @@ def _table(
         columns.add(name, highest)
         tables = {model: np.hstack([table, values[model][:, None]]) for model, table in tables.items()}
     sure = scoring.resamples, scoring.seed
-
-    def apart(first: Array, second: Array) -> dict[str, dict[str, Any]]:
-        return differences(columns.figures, first, second, clusters, *sure)
 
     return {
         "signature": text.signature(cut),
@@ -282,7 +280,7 @@ def shown(section: dict[str, Any]) -> None:
         for name in ("bleu4_sacre", "rougeL", "ciderD", "found_f1", "denied_f1"):
             cells = [table["models"][m]["metrics"].get(name) for m in models]
             if any(cells):
-                rows.append([NAMES[name], str(table["n"]), *map(_figure, cells)])
+                rows.append([NAMES[name], str(table["n"]), *(written(cell, 3) for cell in cells)])
         empty = [str(table["models"][m]["counts"]["empty"]) for m in models]
         rows.append(["answers without text", str(table["n"]), *empty])
         console.table(f"Reports ({table['signature']})", ["", "n", *models], rows)
@@ -290,13 +288,6 @@ def shown(section: dict[str, Any]) -> None:
         console.say(f"not measured: {name}: {why}")
     if section["without_reference"]:
         console.say(f"{section['without_reference']} questions for a report have no reference and are in no figure")
-
-
-def _figure(cell: Mapping[str, Any] | None) -> str:
-    if not cell or cell["value"] is None:
-        return "-"
-    limits = "" if cell["low"] is None else f" [{cell['low']:.3f}, {cell['high']:.3f}]"
-    return f"{cell['value']:.3f}{limits}"
 
 
 REPORTS: Section[KeptReport] = Section("reports", "Reports", keep, summarise, "reports.html.j2", shown=shown)

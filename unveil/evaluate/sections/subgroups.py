@@ -148,7 +148,7 @@ def _extremes(models: Sequence[str], by: Mapping[str, Any]) -> Iterator[Extremes
             for metric in MAIN:
                 cells = dict(_able(groups, model, metric))
                 values = {name: cell["value"] for name, cell in cells.items()}
-                if len(values) > 1:
+                if len(set(values.values())) > 1:
                     worst, best = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
                     n = cells[worst]["n"] + cells[best]["n"]
                     yield Extremes(model, metric, way, worst, best, n)
