@@ -19,7 +19,7 @@ from unveil.vlm.scorer import Scorer
 QUESTIONS = ("Where is the nodule?", "Is anything abnormal in this image?", "Name the finding. What is in this region?")
 ANSWERS = ("Yes.", "nodule; cyst (round, sharp edge).", "No.", "Detection: normal.\nLocalisation: none.")
 
-#: Linear layers of a tiny language model: q, k, v, o and gate, up, down in each of two layers, where not said otherwise.
+#: Linear layers of a tiny language model, where not q, k, v, o and gate, up, down in each of two layers.
 #: The gated delta rule has five in the place of four, a convolution two; experts are none, the one shared has a gate.
 LINEAR = {"qwen3_5": 15, "minicpmv4_6": 15, "qwen3_5_moe": 17, "lfm2_vl": 12}
 
