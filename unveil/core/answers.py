@@ -258,7 +258,17 @@ _NO = re.compile(rf"(?<![\w-])no{_WHOLE}", re.I)
 
 #: Chinese answers to a question for yes or no, each with the contrary; that of a yes does not hold it.
 _AFFIRMATIONS = {"是": "否", "是的": "否", "对": "错", "有": "无"}
-_DENIALS = {"否": "是", "不是": "是", "不": "是", "不对": "对", "错": "对", "没有": "有", "没": "有", "无": "有"}
+_DENIALS = {
+    "否": "是",
+    "不是": "是",
+    "不是的": "是的",
+    "不": "是",
+    "不对": "对",
+    "错": "对",
+    "没有": "有",
+    "没": "有",
+    "无": "有",
+}
 IN_CHINESE = _AFFIRMATIONS | _DENIALS
 
 
