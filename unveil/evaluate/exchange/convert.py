@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from unveil.core import console, jsonl, provenance
+from unveil.core import console, dialects, jsonl, provenance
 from unveil.core.box_formats import BOX_FORMATS, PIXELS, View, neutral, render
 from unveil.core.grading import ScoreError
 from unveil.core.joined import only_own, some, unique
 from unveil.core.path_types import InputFile, OutputFile
-from unveil.core.records import Dialogue, Prediction, Record
+from unveil.core.records import WITH_BOXES, Dialogue, Prediction, Record
 from unveil.core.registry import PluginOptions
 from unveil.evaluate.exchange import reading, tables
 from unveil.evaluate.exchange.forms import FORMS, Form, ToWrite
-from unveil.evaluate.exchange.reading import WITH_BOXES, Elsewhere
+from unveil.evaluate.exchange.reading import Elsewhere
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,13 @@ def _answered(
 
 
 def _in_pixels(row: Prediction, record: Record) -> Prediction:
-    """A prediction whose boxes are in pixels of the image: other forms tell neither format nor frame."""
-    if row.kind not in WITH_BOXES:
-        return row
+    """A prediction whose boxes are in pixels of the image, without thoughts: other forms tell neither format nor frame
+    nor dialect."""
     if row.box_format not in BOX_FORMATS:
         raise ScoreError(f"{row.id}: unknown box format {row.box_format!r}; known are {', '.join(BOX_FORMATS)}")
     own = BOX_FORMATS[row.box_format]
-    text = neutral(row.answer, View(own, record.size, row.frame))
+    text = dialects.answer_text(row.answer, own)
+    if row.kind not in WITH_BOXES:
+        return replace(row, answer=text)
+    text = neutral(text, View(own, record.size, row.frame))
     return replace(row, answer=render(text, View(PIXELS, record.size, record.size)))
