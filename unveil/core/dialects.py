@@ -33,6 +33,8 @@ class Dialect:
     """What it is told before all else."""
     final: bool = False
     """Whether it may think first, marks its answer, and lists boxes with their names."""
+    thinks: tuple[str, str] = ("", "")
+    """The tokens between which it thinks (``thoughts`` knows them)."""
 
     def hint(self, kind: Kind, view: View) -> str:
         """What is told of the form of an answer to a question of this kind."""
@@ -55,6 +57,7 @@ _MEDGEMMA = Dialect(
     },
     black=True,
     final=True,
+    thinks=("<unused94>", "<unused95>"),
 )
 #: By the name of a box format.
 _DIALECTS = {

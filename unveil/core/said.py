@@ -15,16 +15,18 @@ from unveil.core.wordings import asked_about
 def said(kind: Kind, answer: str, target: str | None, view: View) -> str:
     """An answer in neutral markup to a question of this kind about ``target`` as the model writes it.
 
-    Where a dialect lists boxes with their names, a diagnosis and an answer to where something is become such a list.
-    One that cannot be read, or says less than a list of its findings would, stays in its words.
+    Where a dialect lists boxes with their names, a diagnosis in three steps and an answer to where something is become
+    such a list. What such a list would not say (a diagnosis in prose, no finding of what is abnormal) stays in words.
     """
     if not (dialect_of(view.box_format).final and kind in WITH_BOXES):
         return render(answer, view)
     read = parse(kind, answer, View(MARKUP, view.size, view.size), (), target)
     if read.status != "ok" or read.malformed or bool(read.abnormal) is not bool(read.findings):
         return render(answer, view)
-    objects = [_object(box, name, view) for name, box in _named(answer, read, target if kind != "diagnosis" else None)]
-    return f"Final Answer:\n```json\n[{', '.join(objects)}]\n```"
+    named = _named(answer, read, target if kind != "diagnosis" else None)
+    if not all(name for name, _ in named):
+        return render(answer, view)
+    return f"Final Answer:\n```json\n[{', '.join(_object(box, name, view) for name, box in named)}]\n```"
 
 
 def said_before(question: str, answer: str, view: View) -> str:
@@ -35,14 +37,23 @@ def said_before(question: str, answer: str, view: View) -> str:
     return render(answer, view)
 
 
-def _named(answer: str, read: Parsed, target: str | None) -> list[tuple[str | None, Box | None]]:
-    """Names and boxes, the names as they are written: what was asked about, else what the answer calls them."""
+def _named(answer: str, read: Parsed, target: str | None) -> list[tuple[str, Box | None]]:
+    """Names and boxes, the names as they are written: what was asked about, else what the answer calls them; "" where
+    it calls them nothing."""
     spans = (name for name, _ in read.findings_at)
-    names = (target or (answer[span[0] : span[1]].strip(" .;,\n") if span else None) for span in spans)
+    names = (target or (_plain(answer[span[0] : span[1]]) if span else "") for span in spans)
     return list(zip(names, (box for _, box in read.findings), strict=True))
 
 
-def _object(box: Box | None, name: str | None, view: View) -> str:
+def _plain(name: str) -> str:
+    """A name as it stands in a text, or in a string of JSON."""
+    try:
+        return str(json.loads(f'"{name}"')) if "\\" in name else name.strip(" .;,\n")
+    except ValueError:  # no JSON
+        return name.strip(" .;,\n")
+
+
+def _object(box: Box | None, name: str, view: View) -> str:
     """One object of the list."""
-    parts = [view.write(box)[1:-1] if box else "", f'"label": {json.dumps(name, ensure_ascii=False)}' if name else ""]
-    return f"{{{', '.join(filter(None, parts))}}}"
+    label = f'"label": {json.dumps(name, ensure_ascii=False)}'
+    return f"{{{view.write(box)[1:-1]}, {label}}}" if box else f"{{{label}}}"

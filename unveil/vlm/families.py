@@ -14,7 +14,7 @@ What transformers' own names tell (parts of a model, image tokens, settings of a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from unveil.core import jsonl
@@ -35,7 +35,7 @@ class Family:
 
     box_format: str | None = None
     """How it writes boxes, a key of ``BOX_FORMATS``. Families without a convention of their own are taught one."""
-    named: tuple[tuple[str, str], ...] = ()
+    named: dict[str, str] = field(default_factory=dict)
     """How some of its checkpoints write boxes instead: a pattern that their own name holds, and the box format."""
     hint: bool = True
     """Whether it must be told the form of an answer."""
@@ -66,7 +66,7 @@ def _row(name: str, row: Any) -> Family:
     if not isinstance(row, Family):
         raise PluginError(f"a Family is needed, not {short(row)}")
     family: Family = jsonl.build(Family, vars(row), "")
-    for box_format in (family.box_format, *(own for _, own in family.named)):
+    for box_format in (family.box_format, *family.named.values()):
         if box_format not in (None, *BOX_FORMATS):
             raise PluginError(f"box_format {box_format!r} is none of {', '.join(BOX_FORMATS)}")
     return family
@@ -89,7 +89,7 @@ _ROWS = {
     "smolvlm": Family("unit", shares="tree", patch_grid="named tiles"),
     "gemma3": Family(
         "json-1000",
-        named=((r"medgemma[-_ ]?v?1[._-]5(?![0-9])", "medgemma-1.5"),),
+        named={r"medgemma[-_ ]?v?1[._-]5(?![0-9])": "medgemma-1.5"},
         shares="tree",
         both_ways="image",
         patch_grid="stretched",
@@ -139,7 +139,7 @@ def checkpoint(config: Any) -> str:
 def by_name(config: Any) -> str | None:
     """How a checkpoint writes boxes by its own name, where that is another way than its family's."""
     name = checkpoint(config)
-    return next((own for form, own in family_of(config).named if re.search(form, name, re.I)), None)
+    return next((own for form, own in family_of(config).named.items() if re.search(form, name, re.I)), None)
 
 
 def profile_of(config: Any, box_format: str | None = None) -> Profile:
