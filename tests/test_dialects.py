@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import dialogue, draw, ids_of
+from tests.helpers.tuning import short_run
 from unveil.core.answered import Answered
 from unveil.core.answers import parse, write_diagnosis
 from unveil.core.box_formats import BOX_FORMATS, View
@@ -28,6 +29,7 @@ from unveil.rl.own_rewards import Own
 from unveil.rl.rewards import REWARDS, form
 from unveil.rl.text_rewards import similarity
 from unveil.testing.models import loaded, saved
+from unveil.train import sft
 from unveil.vlm import engine, models
 from unveil.vlm.families import Profile, profile_of
 from unveil.vlm.generate import Rollout
@@ -224,6 +226,15 @@ def test_what_it_is_to_learn_is_written_as_it_was_taught(folder: Path, image: Pa
     true = "Detection: abnormal.\nLocalisation: <box 0.00 0.00 48.00 32.00>.\nRecognition: nodule."
     row = chat.encode(dialogue("a", str(image), "?", true, kind="diagnosis"), image, with_answer=True)
     assert chat.text(row.answer) == ('Final Answer:\n```json\n[{"box_2d": [167, 0, 500, 500], "label": "nodule"}]\n```')
+
+
+def test_a_trained_model_keeps_its_dialect_whatever_its_folder_is_called(
+    folder: Path, dialogues_file: Path, tmp_path: Path
+) -> None:
+    sft.main(replace(short_run(folder, dialogues_file, tmp_path), epochs=0.1, validate_every=0, checkpoint_every=0))
+    chat = models.chat_of(tmp_path / "out")
+    assert (chat.box_format.name, chat.profile.hint, chat.dialect.black) == ("medgemma-1.5", False, True)
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["unveil"]["box_format"] == "medgemma-1.5"
 
 
 @pytest.mark.parametrize("thoughts", THOUGHTS[:3])
