@@ -19,7 +19,7 @@ from unveil.core.bootstrap import LEVEL, RESAMPLES
 from unveil.core.grading import Outcome, ScoreError
 from unveil.evaluate.metrics import METRICS
 from unveil.evaluate.permutations import holm, p_values
-from unveil.evaluate.sums import PARTS, Array, Sums, ratios, sums
+from unveil.evaluate.sums import PARTS, Array, Sums, added, ratios, sums
 
 POWER = 0.8
 #: Standard errors that a true difference must have for an interval to leave out 0 in ``POWER`` of all test sets.
@@ -78,6 +78,36 @@ class MetricsCompared:
 def estimates(outcomes: Sequence[Outcome], resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Estimate]:
     """Every metric of one model's outcomes with its interval."""
     return compared({"": sums(outcomes)}, (), resamples, seed).models[""]
+
+
+def plain_mean(groups: Sequence[Sequence[Outcome]], metric: str, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
+    """The plain mean of a metric over groups of answers; clusters are drawn from all of them at once.
+
+    Resamples that leave a group with nothing to count are left out. The groups hold one item at least.
+    """
+    table = added([outcome for of in groups for outcome in of])
+    group_N = np.repeat(np.arange(len(groups)), [len(of) for of in groups])
+    parts = [table.of_ratio(ratio, group_N == g) for g in range(len(groups)) for ratio in METRICS[metric]]
+    numerators_CK, denominators_CK = (np.stack(part, 1) for part in zip(*parts, strict=True))
+    counting_K = (denominators_CK > 0).sum(0)
+    [values_K] = ratios(numerators_CK.sum(0, keepdims=True), denominators_CK.sum(0, keepdims=True))
+    drawn_BK = ratios(*bootstrap.resampled([numerators_CK, denominators_CK], resamples, seed))
+    drawn_BK = drawn_BK[~np.isnan(drawn_BK).any(1)]
+    n = sum(ratio in outcome.sums for of in groups for outcome in of for ratio in METRICS[metric])
+    plain = Estimate(
+        value=float(values_K.mean()),
+        low=None,
+        high=None,
+        n=n,
+        clusters=int((denominators_CK > 0).any(1).sum()),
+        reason="one cluster only in a group",
+        valid=len(drawn_BK) / resamples,
+        fewest=int(counting_K.min()),
+    )
+    if plain.fewest < 2 or not len(drawn_BK):
+        return plain
+    low, high = _interval(counting_K, values_K, drawn_BK, 0.0)
+    return replace(plain, low=low, high=high, reason=None)
 
 
 def differences(
