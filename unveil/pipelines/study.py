@@ -72,7 +72,7 @@ class Config:
     epochs: float | None = None
     """Passes over the data of every training; by default as each command has it."""
     limit: Count | None = None
-    """For a trial: only the first so many questions of each benchmark, and to sample answers to."""
+    """For a trial: only so many questions of each benchmark, and to sample answers to."""
     allow_benchmark_test: bool = False
     """Learn from images of a benchmark's test split where its published training split has them, as the papers did."""
     dry_run: bool = False
