@@ -66,7 +66,9 @@ def test_drawn_swaps_come_near_to_scipys_and_are_repeated_by_their_seed():
     def mean(x, y, axis=-1):
         return np.mean(y - x, axis=axis)
 
-    theirs = permutation_test((a, b), mean, permutation_type="samples", vectorized=True, n_resamples=20_000, random_state=3)
+    theirs = permutation_test(
+        (a, b), mean, permutation_type="samples", vectorized=True, n_resamples=20_000, random_state=3
+    )
     first, second = closed(a), closed(b)
     assert p(first, second, 20_000) == pytest.approx(theirs.pvalue, abs=0.015)
     assert p(first, second, 500, seed=7) == p(first, second, 500, seed=7) != p(first, second, 500, seed=8)

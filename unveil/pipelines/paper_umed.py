@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from unveil.core.jsonl import read_jsonl
 from unveil.core.records import Record
 from unveil.evaluate.benchmarks.tasks import UMED
+from unveil.experts.options import AskedOptions
 from unveil.pipelines.paper import FigureOf, Figures, Paper, PaperRun, PaperTable, TypedCommand
 
 BENCHMARK = "umed-mau"
@@ -74,7 +76,7 @@ def _trained(asked: PaperRun, setting: str, withheld: tuple[str, ...]) -> list[T
     """Stage 1: questions, fine-tuning, and its figures."""
     end, records = f"-{setting}" if setting else "", str(_records(asked))
     dialogues, model = str(asked.out / f"dialogues{end}.jsonl"), str(asked.out / f"sft{end}")
-    mau = ("curate", "mau", "--records", records, "--out", dialogues, *asked.seeded)
+    mau = ("curate", "mau", "--records", records, "--out", dialogues, *_writer(asked), *asked.seeded)
     less = ("--withhold", *withheld) if withheld else ()
     sft = ("train", "sft", "--records", records, "--dialogues", dialogues, "--out", model, "--model", asked.model)
     return [
@@ -82,6 +84,14 @@ def _trained(asked: PaperRun, setting: str, withheld: tuple[str, ...]) -> list[T
         TypedCommand(f"sft{end}", (*sft, "--kinds", "diagnosis", *asked.training, "--resume"), (f"questions{end}",)),
         asked.benchmark(BENCHMARK, _records(asked), f"sft{end}-measured", model, (f"sft{end}",)),
     ]
+
+
+def _writer(asked: PaperRun) -> tuple[str, ...]:
+    """The expert that writes diagnoses, asked once for all settings; rules do where none is named."""
+    if asked.asked.expert == AskedOptions().expert:
+        return ()
+    replies = asked.asked.replies or asked.out / "diagnoses.replies.sqlite"
+    return replace(asked, asked=replace(asked.asked, replies=replies)).expert
 
 
 def _rewarded(asked: PaperRun, folder: str, without: tuple[str, ...], setting: str) -> list[TypedCommand]:
@@ -156,7 +166,10 @@ UMED_LVLM = Paper(
         "Which categories and which modality it withheld is not published: here the rarest label of each source, and "
         "endoscopy.",
         "The paper's .05 for unseen categories stands beside SFT, since what it was measured with is not told.",
-        "Diagnoses are written by rules from boxes and labels, where the paper asked GPT-4V and had people correct it.",
+        "Diagnoses are written by rules from boxes and labels unless --expert names a model; the paper asked GPT-4V "
+        "and had people correct it. Of the benchmark's questions the true answers are always those of the annotations.",
+        "Where a copy of NIH ChestX-ray14 has boxes in its published test split alone, none is learnt from: its column "
+        "is then of a source never taught.",
         "The paper gives one run without an interval.",
     ),
     {"{rarest}": rarest},

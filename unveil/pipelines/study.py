@@ -80,7 +80,8 @@ class Config:
     restart: bool = False
     """Write over what was made with other settings; what is as it would be now is kept."""
     asked: AskedGroup = field(default_factory=AskedOptions)
-    """Who judges and writes wrong answers for a paper; a budget is each command's own."""
+    """Who writes diagnoses (umed), judges answers (stllava), and writes wrong ones (mmedpo); a budget is each
+    command's own."""
 
 
 @dataclass(frozen=True)
