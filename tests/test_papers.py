@@ -33,6 +33,17 @@ from unveil.vlm.families import ModelError
 ALL = pytest.mark.parametrize("paper", papers.PAPERS.values(), ids=lambda paper: paper.name)
 #: The commands that ask the expert.
 ASKS = {"umed": ("curate mau",), "stllava": ("curate selftrain",), "mmedpo": ("prefer",)}
+#: What a page is made of, when nothing was done.
+ABOUT: dict[str, Any] = {
+    "model": "m",
+    "seed": 1,
+    "limit": None,
+    "missing": [],
+    "failed": {},
+    "tables": [],
+    "by_place": [],
+    "cannot": [],
+}
 FIGURE = {"value": 0.5, "low": 0.25, "high": 0.75, "n": 8, "reason": None}
 
 
@@ -192,6 +203,32 @@ def test_a_figure_of_some_labels_is_of_these_images_alone(tmp_path: Path) -> Non
     none = papers.figure(read, tmp_path, {"{x}": lambda out: ("other",)})
     assert none and (none["value"], none["n"]) == (None, 0)
     assert papers.figure(FigureOf("nowhere", "accuracy"), tmp_path, {}) is None
+
+
+def test_accuracy_by_iou_has_intervals_and_counts(tmp_path: Path) -> None:
+    """Of three images met at IoU 1 two are named rightly, of one that is missed none."""
+    rows = []
+    for i, (iou, right) in enumerate([(1.0, 1), (1.0, 1), (1.0, 0), (0.0, 0)]):
+        sums = {"iou": (iou, 1), "accuracy": (right, 1)}
+        rows.append(json.dumps({**to_json(replace(OUTCOME, id=str(i), cluster=str(i), sums=sums)), "model": "m"}))
+    folder = tmp_path / "aar-measured"
+    provenance.write_json(folder / "benchmark.json", {})
+    (folder / "scores").mkdir()
+    (folder / "scores" / "outcomes.jsonl").write_text("\n".join(rows))
+    found = {row["place"]: row["UMed-LVLM"] for row in papers.by_place(tmp_path)}
+    assert (found["0.75 and more"]["value"], found["0.75 and more"]["n"]) == (pytest.approx(2 / 3), 3)
+    assert found["0.75 and more"]["low"] < 2 / 3 < found["0.75 and more"]["high"]
+    assert (found["not met"]["value"], found["not met"]["n"], found["up to 0.25"]["n"]) == (0.0, 1, 0)
+    page = papers.text(papers.UMED_LVLM, {**ABOUT, "by_place": papers.by_place(tmp_path)})
+    assert "| 0.75 and more | 0.67 [" in page and "| not met | 0.00 (n 1) |" in page
+
+
+def test_a_figure_that_was_not_measured_says_why(tmp_path: Path) -> None:
+    about = {"metrics": {"meteor_nltk": {**FIGURE, "value": None, "low": None, "high": None, "reason": "no WordNet"}}}
+    provenance.write_json(tmp_path / "run" / "benchmark.json", about)
+    table = PaperTable("t", ("METEOR",), {}, {"ours": {"METEOR": FigureOf("run", "meteor_nltk")}}, 100.0)
+    page = papers.text(papers.MMEDPO, {**ABOUT, "tables": [papers.compared(table, tmp_path, {})]})
+    assert "| ours | – / – |" in page and "METEOR: no WordNet." in page
 
 
 def test_a_row_that_only_the_paper_has_stays(tmp_path: Path) -> None:
