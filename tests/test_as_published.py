@@ -67,7 +67,10 @@ def test_the_yes_ratio_follows_the_answers_and_the_unreadable_is_missed() -> Non
     found = told([YES, YES, NO], m=["yes", "maybe", "yes"])
     assert values(found, "lmms_eval_pope_yes_ratio") == pytest.approx((2 / 3, 2 / 3, 3))
     assert values(found, "lmms_eval_pope_recall") == (1, 0.5, 3)
-    assert told([NO, YES, YES], m=["yes", "maybe", "yes"])["models"] == found["models"]
+    other = told([NO, YES, YES], m=["yes", "maybe", "yes"])
+    assert {name: values(other, name) for name in other["figures"]} == {
+        name: values(found, name) for name in found["figures"]
+    }
     always = told([YES, NO, NO], m=["yes", "yes", "yes"])
     assert values(always, "lmms_eval_pope_yes_ratio") == pytest.approx((1 / 3, 1, 3))
 
@@ -94,6 +97,16 @@ def test_an_interval_is_paired_and_never_of_no_width() -> None:
     found = told([YES, NO], m=["yes", "no"])
     difference = found["models"]["m"]["llava_med_closed"]["difference"]
     assert difference["value"] == 0 and difference["low"] < 0 < difference["high"]
+
+
+def test_one_patient_with_something_to_count_gives_no_interval() -> None:
+    """Of 40 patients one is called positive, rightly: a precision of 1 that rests on one patient, not on 40. Ours and
+    theirs alike, so that their difference of 0 rests on it too. The accuracy rests on all."""
+    found = told([YES, *[NO] * 39], m=["yes", *["no"] * 39])["models"]["m"]
+    precision, accuracy = found["lmms_eval_pope_precision"], found["pope_accuracy"]
+    assert precision["ours"]["value"] == 1 and precision["difference"]["value"] == 0
+    assert {precision[k]["reason"] for k in ("published", "ours", "difference")} == {"one cluster only"}
+    assert accuracy["ours"]["low"] == pytest.approx(0.025 ** (1 / 40))
 
 
 def test_there_is_no_section_without_such_questions() -> None:

@@ -138,16 +138,19 @@ def test_the_figures_of_the_faults(folder: Path) -> None:
 
 
 def test_an_interval_by_hand() -> None:
-    """Two clusters of values (1, 1) and (0, 0): a resample is 1, 0.5 or 0, each end with probability one quarter. What
-    always happened in two clusters did so by chance 0.025 if its probability is 0.158, whose square is 0.025. A coin's
-    0.5 in both may be anything in the other 0.842 of the clusters: 0.5 - 0.421 to 0.5 + 0.421; no difference, 0.842
-    either way; and a ratio without an end is not known from two. One cluster cannot be resampled."""
-    assert estimate([1, 1, 0, 0], [0, 0, 1, 1], 0) == Figure(0.5, 0.0, 1.0, 4, 2)
+    """Three clusters of (1, 1) and three of (0, 0): a resample has k ones with C(6, k) / 64, none with 0.016, one with
+    0.094; so from 1/6 to 5/6. Of two clusters there are no percentiles (``bootstrap.interval``). What always happened
+    in two clusters did so by chance 0.025 if its probability is 0.158, whose square is 0.025. A coin's 0.5 in both may
+    be anything in the other 0.842 of the clusters: 0.5 - 0.421 to 0.5 + 0.421; no difference, 0.842 either way; and a
+    ratio without an end is not known from two. One cluster cannot be resampled."""
+    six = estimate([1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0], [i // 2 for i in range(12)], 0)
+    assert (six.value, six.low, six.high) == pytest.approx((0.5, 1 / 6, 5 / 6))
+    assert estimate([1, 1, 0, 0], [0, 0, 1, 1], 0) == Figure(0.5, None, None, 4, 2)
     always = estimate([1, 1], [0, 1], 0)
     assert (always.value, always.low, always.high) == pytest.approx((1, 0.1581, 1), abs=1e-4)
     assert estimate([0, 0], [0, 1], 0).high == pytest.approx(1 - 0.1581, abs=1e-4)
-    coin = estimate([0.5, 0.5], [0, 1], 0)
-    assert (coin.low, coin.high) == pytest.approx((0.0791, 0.9209), abs=1e-4)
+    for coin in (estimate([0.5, 0.5], [0, 1], 0), estimate([0, 1, 0, 1], [0, 0, 1, 1], 0)):
+        assert (coin.low, coin.high) == pytest.approx((0.0791, 0.9209), abs=1e-4), "no resample moves either"
     none = estimate([0, 0], [0, 1], 0, low=-1.0)
     assert (none.low, none.high) == pytest.approx((-0.8419, 0.8419), abs=1e-4)
     assert estimate([1, 1], [0, 1], 0, high=np.inf) == Figure(1.0, None, None, 2, 2)

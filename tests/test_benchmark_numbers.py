@@ -38,7 +38,8 @@ def test_the_error_is_that_of_answers_that_hold_one_number() -> None:
     assert [(row.counts, row.error) for row in missed] == [(True, 2.0), (True, 0.0), (True, None), (False, 0.5)]
     found = numbers.figures(missed, 500, 0)
     counts = found["counting_mae"]
-    assert (counts["value"], counts["n"], counts["unread"], counts["low"], counts["high"]) == (1.0, 2, 1, 0.0, 2.0)
+    assert (counts["value"], counts["n"], counts["unread"], counts["low"]) == (1.0, 2, 1, None)
+    assert counts["reason"] == "fewer than 6 clusters"
     alone = found["regression_mae"]
     assert (alone["value"], alone["low"], alone["reason"]) == (0.5, None, "one cluster only")
 
@@ -51,3 +52,5 @@ def test_what_cannot_be_told_says_why() -> None:
     found = numbers.figures(rows, 50, 0)["counting_mae"]
     assert (found["value"], found["low"], found["reason"]) == (2.0, None, "all clusters alike")
     assert numbers.figures([], 50, 0) == {}
+    found = numbers.figures([numbers.Miss(name, True, float(name in "abc")) for name in "abcdef"], 2000, 0)
+    assert (found["counting_mae"]["low"], found["counting_mae"]["high"]) == pytest.approx((1 / 6, 5 / 6))

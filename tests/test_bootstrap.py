@@ -16,17 +16,35 @@ def test_weights_are_draws_with_replacement() -> None:
     assert (drawn_BC == 0).mean(0) == pytest.approx(0.328, abs=0.03)
 
 
+@pytest.mark.parametrize("kept", [0, 150])
 @pytest.mark.parametrize("block", [1, 12, 4_000_000])
-def test_resampled_sums_by_hand(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resampled_sums_by_hand(block: int, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of clusters with 1, 10, 100 the digits of a sum say how often each was drawn; three in all, whatever is held at
-    once, and each table is summed over the same resamples."""
+    once or kept for later, and each table is summed over the same resamples."""
     monkeypatch.setattr(bootstrap, "_BLOCK", block)
+    monkeypatch.setattr(bootstrap, "_KEPT", kept)
+    bootstrap._drawn.cache_clear()
     clusters = np.array([1.0, 10.0, 100.0])
     sums_B, both_B2 = bootstrap.resampled([clusters, np.stack([clusters, np.ones(3)], 1)], 50, seed=2)
     assert sums_B.shape == (50,) and both_B2.shape == (50, 2)
     drawn = [[int(digit) for digit in f"{int(total):03d}"] for total in sums_B]
     assert all(sum(times) == 3 for times in drawn) and len({tuple(times) for times in drawn}) > 5
     assert (both_B2[:, 0] == sums_B).all() and (both_B2[:, 1] == 3).all()
+
+
+def test_a_seed_draws_the_same_clusters_whatever_is_kept_or_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And they are those of plain draws, of which each row is counted; a cluster may be drawn more than 255 times."""
+    rows = np.random.default_rng(4).integers(300, size=(40, 300))
+    plain_BC = np.stack([np.bincount(row, minlength=300) for row in rows])
+    for kept in (0, 12_000):
+        for block in (700, 4_000_000):
+            monkeypatch.setattr(bootstrap, "_KEPT", kept)
+            monkeypatch.setattr(bootstrap, "_BLOCK", block)
+            bootstrap._drawn.cache_clear()
+            for _ in range(2):
+                assert (np.concatenate(list(bootstrap.weights(300, 40, seed=4))) == plain_BC).all()
+    monkeypatch.setattr(bootstrap, "_counts", lambda *of: iter([np.array([[0, 299], [298, 1]])]))
+    assert [w.tolist() for w in bootstrap.weights(2, 2, seed=9)] == [[[0.0, 299.0], [298.0, 1.0]]]
 
 
 @pytest.mark.parametrize("clusters", [1, 2, 5, 20, 300])

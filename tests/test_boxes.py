@@ -14,6 +14,7 @@ from tests.helpers.outcomes import A, B, C, diagnosis, dialogue, predicted, reco
 from unveil.core.grading import ScoreError
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import Finding, Source
+from unveil.evaluate import box_figures
 from unveil.evaluate.box_calibration import calibration
 from unveil.evaluate.box_figures import Boxes, curve_resamples
 from unveil.evaluate.detections import BoxAnswer, Detections
@@ -262,6 +263,20 @@ def test_calibration_by_hand() -> None:
     assert found["before"]["bins"] == [[0.9, 0.5, 30]] and found["before"]["ece"]["n"] == 30
 
 
+def test_one_half_is_one_half_after_rounding_too() -> None:
+    """The upper half of a true box, whose IoU is 0.49999999999999994: right for Acc@0.5, F1 and calibration alike."""
+    of = Boxes([boxes("1", [("a", 0.9, (0.8, 4.0, 4.0, 8.5))], [("a", (0.8, 4.0, 4.0, 13.0))])], ["1"])
+    values = of.values(np.ones((1, 1)))
+    assert values["acc50"] == values["f1_50"] == 1 and calibration(of, (), 20, 0)["right"] == 1
+
+
+def test_calibration_needs_right_and_wrong_boxes() -> None:
+    """Of validation boxes that are all right nothing can be learnt, and 1 for every box would be no calibration."""
+    asked = many(20, 0.9)
+    found = calibration(Boxes(asked, sorted({a.cluster for a in asked})), many(0, 0.9, 30), 20, 0)
+    assert "after" not in found and found["reason"].endswith("all 30 are right: there is nothing to fit")
+
+
 def test_bins_are_those_of_other_confidences() -> None:
     """A confidence on an edge, 3/15, belongs to the bin below it, where 0.15 is too: one bin of two boxes. Calibrated
     confidences are often such."""
@@ -285,9 +300,12 @@ def test_without_a_validation_split_or_confidences_nothing_is_calibrated() -> No
 # ------------------------------------------------------------------------------------------------------------ the page
 
 
-def test_the_page_and_the_terminal_tell_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_and_the_terminal_tell_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From files, one model with confidences and one without; a name is escaped, and of the second the reason stands
-    there instead of a curve."""
+    there instead of a curve. Where there are too many boxes for all resamples, that is said in both."""
+    monkeypatch.setattr(box_figures, "BOXES_DRAWN", 1)
     records = [record(("<i>nodule", A), ("cyst", B), name=f"r{i}", split="test") for i in range(3)]
     dialogues = [dialogue("diagnosis", name=f"d{i}", of=r.id) for i, r in enumerate(records)]
     text = diagnosis(("<i>nodule", A), ("mass", B))
@@ -297,9 +315,10 @@ def test_the_page_and_the_terminal_tell_it(tmp_path: Path, capsys: pytest.Captur
     write_jsonl(files[0], records)
     write_jsonl(files[1], dialogues)
     models = {model: tmp_path / f"{model}.jsonl" for model in ("bare", "sure")}
-    scores = score(*files, models, tmp_path, resamples=20)
+    scores = score(*files, models, tmp_path, resamples=201)
     show_scores(scores)
     told = " ".join(capsys.readouterr().err.split())
+    assert "Diagnosis: intervals of AP and FROC come from 200 of the 201 resamples" in told
     assert "mAP at IoU 0.5" in told and "bare: no AP and no FROC, since 3 of 3 answers" in told
     inputs = Inputs("x", files[0], tmp_path / "scores.json", None, models, files[1], {}, None, None, [])
     page = write_report(inputs, tmp_path).read_text()
@@ -307,4 +326,5 @@ def test_the_page_and_the_terminal_tell_it(tmp_path: Path, capsys: pytest.Captur
     assert "&lt;i&gt;nodule" in section and "<i>nodule" not in section
     assert len(re.findall(r'<path style="stroke:var\(--m1\)', section)) == 4  # two curves, and their legends
     assert "<b>bare: no AP and no FROC.</b> 3 of 3 answers" in section and "mass (3)" in section
+    assert '<p class="fine">Intervals of AP and FROC come from 200 of the 201' in section
     assert not re.search(r">\s*(None|nan)\b", section)

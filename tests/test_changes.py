@@ -50,6 +50,7 @@ def said(**differences: dict[str, Any]) -> str:
         (apart(0.2, clusters=40, fewest=19), "detection", "too few"),
         (apart(0.2, clusters=40, fewest=20), "detection", "better"),
         (apart(0.2, low=None, high=None), "iou", "no interval"),
+        (apart(0.2, clusters=5, low=None, high=None), "iou", "too few"),
         (apart(None), "iou", None),
         (apart(0.2), "a_new_metric", "different"),
         (apart(0.2, zero=True), "a_new_metric", "undecided"),
@@ -97,6 +98,8 @@ def test_saying_abnormal_more_often_is_not_better() -> None:
 def test_too_few_patients_to_tell() -> None:
     told = said(accuracy=apart(0.9, clusters=6), iou=apart(0.9, clusters=5))
     assert told == ("Too few patients to tell whether sft is better than base: there are 6, a verdict takes 20.")
+    alone = said(accuracy=apart(0.9, clusters=4, low=None, high=None))
+    assert alone.endswith("there are 4, a verdict takes 20.")
     assert "Too few" not in said(accuracy=apart(0.9, clusters=20))
 
 
@@ -113,17 +116,22 @@ def test_nothing_to_compare_is_not_talked_about() -> None:
 def test_doubts_go_by_measure_and_group_not_by_all_clusters() -> None:
     """40 patients in all, of whom 12 are abnormal and 4 have a CT; the X-rays' best measure has 40."""
     told = scores({"accuracy": apart(0.1, clusters=12), "specificity": apart(0.1, clusters=40)})
-    assert doubts(told) == "Fewer than 20 patients stand behind Right name (12): their intervals are too narrow."
+    assert (
+        doubts(told)
+        == "Fewer than 20 patients stand behind Right name (12): their intervals are too narrow, or there are none."
+    )
     groups = {"CT": {"accuracy": cell(1.0, 4)}, "X-ray": {"accuracy": cell(1.0, 12), "closed": cell(1.0, 40)}}
     by = {name: {"models": {"base": metrics}, "differences": {}} for name, metrics in groups.items()}
     told["sections"] = {"subgroups": {"by": {"modality": by}}}
-    assert doubts(told).endswith("too narrow. Groups of fewer than 20 patients: CT (4).")
+    assert doubts(told).endswith("or there are none. Groups of fewer than 20 patients: CT (4).")
     assert doubts(scores({"accuracy": apart(0.1)})) == ""
 
 
 def test_doubts_where_all_are_few_or_patients_unknown() -> None:
     few = scores({"accuracy": apart(0.1, clusters=6), "specificity": apart(0.1, clusters=9)})
     assert doubts(few) == "Only 9 patients: the intervals are too narrow, and no verdict is given."
+    none = scores({"accuracy": apart(0.1, clusters=5)})
+    assert doubts(none) == "Fewer than 6 patients (5): there are no percentile intervals, and no verdict is given."
     unknown = scores({"accuracy": apart(0.1)}, bootstrap={"cluster": "image", "clusters": 40, "patients_known": False})
     assert doubts(unknown) == ("Patients are not known for all images: whether images are independent is unknown.")
 

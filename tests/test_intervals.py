@@ -47,10 +47,12 @@ def test_values_are_those_of_the_plain_metrics():
 
 def test_the_whole_metric_is_computed_again():
     """F1 is a ratio of sums: 2 of 2 and 0 of 8 give 2/10, not the mean of 1 and 0. Two clusters, drawn with
-    replacement: both alike (1 or 0, a quarter each) or one of each (2/10): the interval is [0, 1] with 2/10 inside."""
-    rows = [outcome("1", "a", f1_50=(2, 2)), outcome("2", "b", f1_50=(0, 8))]
-    found = estimates(rows, resamples=500)["f1_50"]
-    assert (found.value, found.low, found.high) == (pytest.approx(0.2), 0, 1)
+    replacement: both alike (1 or 0) or one of each (2/10). Three patients of each: all alike with 1/64, so that the
+    interval reaches from one with a hit and five without (2/42) to the other way round (10/18)."""
+    rows = [outcome(f"1{i}", f"a{i}", f1_50=(2, 2)) for i in range(3)]
+    rows += [outcome(f"2{i}", f"b{i}", f1_50=(0, 8)) for i in range(3)]
+    found = estimates(rows, resamples=5000)["f1_50"]
+    assert (found.value, found.low, found.high) == pytest.approx((0.2, 2 / 42, 10 / 18))
 
 
 def test_groups_count_alike_in_a_plain_mean_whatever_their_size():
@@ -64,7 +66,7 @@ def test_groups_count_alike_in_a_plain_mean_whatever_their_size():
 
 def test_a_plain_mean_with_a_group_of_one_cluster_has_no_interval():
     found = plain_mean([closed([0, 1]), [outcome("x", "alone", closed=(1, 1))]], "closed")
-    assert (found.value, found.low, found.reason) == (0.75, None, "one cluster only in a group")
+    assert (found.value, found.low, found.reason) == (0.75, None, "one cluster only")
 
 
 def test_interval_agrees_with_theory():
@@ -113,11 +115,27 @@ def test_an_empty_group_is_absent_and_not_zero():
 
 
 def test_resamples_without_an_item_are_left_out_and_counted():
-    """2 of 4 clusters have an item; a resample misses both with (1/2)^4: valid are 15/16 of the resamples."""
+    """2 of 4 clusters have an item; a resample misses both with (1/2)^4: valid are 15/16 of the resamples. Of 6 among
+    240 a resample misses all with (234/240)^240 = 0.0023; in more than 2.5 % of the others all drawn are alike."""
     rows = closed([0, 1]) + [outcome(f"x{i}", f"z{i}", iou=(1, 1)) for i in range(2)]
     found = estimates(rows)["closed"]
     assert found.clusters == 2 and found.valid == pytest.approx(15 / 16, abs=0.02)
-    assert (found.low, found.high) == (0, 1)
+    rows = closed([0, 1] * 3) + [outcome(f"x{i}", f"z{i}", iou=(1, 1)) for i in range(234)]
+    found = estimates(rows)["closed"]
+    assert found.valid == pytest.approx(0.9977, abs=0.003) and (found.low, found.high) == (0, 1)
+
+
+@pytest.mark.parametrize("patients", [2, 3, 4, 5, 6])
+def test_percentiles_of_fewer_than_six_patients_are_no_interval(patients: int):
+    """They lie between the values of single patients, all of which lie on one side of the truth as often as 2 / 2^C: of
+    two patients every other interval would miss it. What all patients agree on has its exact interval all the same."""
+    values = [0, *[1] * (patients - 1)]
+    found = estimates(closed(values))["closed"]
+    assert found.value == pytest.approx(1 - 1 / patients)
+    assert (found.low is None) == (patients < 6) and (found.reason == "fewer than 6 clusters") == (patients < 6)
+    apart = differences(closed([1] * patients), closed(values))["closed"]
+    assert (apart.low is None) == (patients < 6) and not apart.excludes_zero
+    assert estimates(closed([1] * patients))["closed"].low is not None
 
 
 def test_differences_are_paired():

@@ -14,7 +14,7 @@ from tests.helpers.cases import blocks_of, saying, shown, text_of
 from tests.helpers.outcomes import dialogue, predicted, record
 from unveil import cli
 from unveil.core.jsonl import write_jsonl
-from unveil.evaluate.judging import JudgedPrediction, agreement, judged, kappa, requests_of, summary
+from unveil.evaluate.judging import JudgedPrediction, agreement, differences, judged, kappa, requests_of, summary
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request
 
@@ -75,7 +75,7 @@ def test_an_answer_without_a_verdict_is_left_out_and_counted() -> None:
     found = judged(expert, {"m": answers("lung", "lung", "", "lung")}, DIALOGUES, RECORDS)
     told = summary(found, 200, 0)["m"]
     assert told["verdicts"] == {"right": 2, "none": 1, "empty": 1} and told["n"] == 3
-    assert told["right"]["value"] == pytest.approx(2 / 3) and told["right"]["low"] < 2 / 3 < told["right"]["high"]
+    assert told["right"]["value"] == pytest.approx(2 / 3) and told["right"]["reason"] == "fewer than 6 clusters"
 
 
 def made(*right: bool) -> list[JudgedPrediction]:
@@ -95,13 +95,33 @@ def test_kappa_of_judges_that_always_say_the_same_is_none() -> None:
     assert np.isnan(kappa(np.array([[4.0, 0.0, 0.0, 0.0]]))).all()
     told = agreement(made(True, True), made(True, True), 10, 0)
     assert told["kappa"]["value"] is None and told["agree"] == 1
-    assert agreement(made(True), [], 10, 0) == {"kappa": told["kappa"], "n": 0, "agree": None}
+    none = agreement(made(True), [], 10, 0)
+    assert (none["kappa"]["reason"], none["n"], none["agree"]) == ("no items", 0, None)
 
 
 def test_only_answers_with_both_verdicts_are_compared() -> None:
     first = [*made(True, False), JudgedPrediction("m", "x", "x", "none"), JudgedPrediction("m", "y", "y", "empty")]
     second = [*made(True, True), JudgedPrediction("m", "x", "x", "right"), JudgedPrediction("m", "y", "y", "empty")]
     assert agreement(first, second, 10, 0)["n"] == 2
+
+
+def test_models_are_compared_on_the_same_answers() -> None:
+    """30 patients with a verdict on both models: b is right on 20, a on 10 of these, never on others: +1/3 with a
+    standard error of sqrt(1/3 x 2/3 / 30) = 0.086. The 31st has no verdict on b and the 32nd none on a: in neither."""
+
+    def row(model: str, i: int, verdict: str) -> JudgedPrediction:
+        return JudgedPrediction(model, f"q{i}", f"p{i}", verdict)  # type: ignore[arg-type]
+
+    a = [row("a", i, "right" if i < 10 or i == 30 else "none" if i == 31 else "wrong") for i in range(32)]
+    b = [row("b", i, "right" if i < 20 or i == 31 else "none" if i == 30 else "order") for i in range(32)]
+    told = differences([*a, *b], 2000, 0)
+    assert list(told) == ["b"] and list(told["b"]) == ["a"]
+    one = told["b"]["a"]
+    assert (one["n"], one["clusters"], one["differing"], one["excludes_zero"]) == (30, 30, 10, True)
+    assert one["value"] == pytest.approx(1 / 3)
+    assert one["high"] - one["low"] == pytest.approx(2 * 1.96 * 0.086, rel=0.15)
+    assert differences(a, 10, 0) == {}
+    assert differences([row("a", 0, "none"), row("b", 0, "right")], 10, 0)["b"]["a"]["value"] is None
 
 
 # -------------------------------------------------------------------------------------------------------- the command
@@ -128,6 +148,17 @@ def test_the_command_writes_verdicts_and_figures(words: list[str], capsys: pytes
     run = json.loads((file.parent / "run.json").read_text())
     assert run["asked"]["scripted"]["asked"] == 8
     assert "Cohen's kappa of both judges: 0.00" in shown(capsys)
+
+
+def test_the_command_tells_how_far_two_models_are_apart(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """3 of 4 right against 1 of 4."""
+    file = Path(words[words.index("m") + 1]).with_name("second.jsonl")
+    write_jsonl(file, answers("lung", "heart", "heart", "heart"))
+    at = words.index("--out")
+    command, config = cli.parse([*words[:at], "second", str(file), *words[at:]])
+    told = json.loads(command.load().main(config, judge()[0]).read_text())
+    assert told["differences"][0]["second"]["m"]["value"] == -0.5
+    assert "second - m 4 -0.50" in " ".join(shown(capsys).split())
 
 
 def saying_second() -> Expert:

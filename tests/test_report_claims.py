@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import draw
-from tests.test_report import words
+from tests.test_report import Tags, words
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import Completeness, Dialogue, Finding, Prediction, Record, Source
 from unveil.evaluate.attention_lift import AttentionRow
@@ -116,6 +118,17 @@ def test_better_where_many_patients_say_so(run: Run) -> None:
     turned = run.raw(MANY, base=seeing, sft=blind)
     assert "worse on 2 (where findings are, what findings are)" in words(turned)
     assert '<span class="chip worse">' in turned and '<span class="chip better">' not in turned
+
+
+def test_a_difference_that_holm_takes_back_bears_a_dagger(run: Run) -> None:
+    """Six of 24 abnormal patients are found and named by sft alone: 2 / 2^6 = 0.031 by permutation, which is not below
+    0.05 among the measures of both models. Where it is all 24, p is the least there is: nothing is taken back."""
+    found = {f"r{i}" for i in range(8) if i % 4 != 3}
+    seen = run.page(MANY, sft=lambda record: RIGHT if record.id in found else NORMAL)
+    assert len(found) == 6 and "▲ better † " in seen and "p 0.031, Holm " in seen
+    assert "† marks a difference that does not stand (p > 0.05) once Holm’s correction counts" in seen
+    sure = run.page(MANY)
+    assert "▲ better" in sure and "better †" not in sure
 
 
 def test_too_few_patients_for_a_verdict_or_a_badge(run: Run) -> None:
@@ -266,13 +279,34 @@ def test_rejected_rows(run: Run) -> None:
 
 
 def test_attention_of_one_patient_has_no_interval(run: Run) -> None:
-    """0.4 where 0.1 would be even is 4 times; a second patient with 0.2 where 0.2 would be gives 2.00 [1.00, 4.00]."""
+    """0.4 where 0.1 would be even is 4 times; with five more patients of 0.2 where 0.2 would be it is 1.4 / 1.1 = 1.27.
+    A resample holds the first one never (in a third, 1.00) to three times (from 0.94 to 0.99, 1.8 / 0.9 = 2.00)."""
     maps = [
         AttentionRow(f"d{i}", f"r{i}", f"p{i}", "sft", s, e, ((1.0,),))
-        for i, (s, e) in enumerate([(0.4, 0.1), (0.2, 0.2)])
+        for i, (s, e) in enumerate([(0.4, 0.1), *[(0.2, 0.2)] * 5])
     ]
     write_jsonl(run.folder / "attention.jsonl", maps[:1])
     seen = run.page(FEW, attention={"sft": run.folder / "attention.jsonl"})
     assert "4.00 1" in seen and "[4.00, 4.00]" not in seen
     write_jsonl(run.folder / "attention.jsonl", maps)
-    assert "2.00 [1.00, 4.00]" in run.page(FEW, attention={"sft": run.folder / "attention.jsonl"})
+    assert "1.27 [1.00, 2.00]" in run.page(FEW, attention={"sft": run.folder / "attention.jsonl"})
+
+
+# ------------------------------------------------------------------------------------------------- for every reader
+
+
+def test_headings_tables_and_pictures_are_told_to_those_who_do_not_see_them(run: Run) -> None:
+    """One h1, no level left out, every heading cell with its direction, every table with a caption, every drawing with
+    a name or hidden."""
+    text = run.raw(MANY)
+    levels = [int(level) for level in re.findall(r"<h(\d)\b", text)]
+    assert levels[0] == 1 and levels.count(1) == 1 and len(levels) > 12
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    tags = Tags(text).found
+    cells = [attributes for tag, attributes in tags if tag == "th"]
+    assert len(cells) > 50 and all(cell.get("scope") in ("col", "row", "rowgroup") for cell in cells)
+    assert text.count("<table") == text.count("<caption") > 5
+    drawn = [attributes for tag, attributes in tags if tag == "svg"]
+    assert drawn and all(one.get("aria-hidden") == "true" or one.get("aria-label") for one in drawn)
+    links = {(a.get("href") or "").removeprefix("#") for tag, a in tags if tag == "a"}
+    assert len(links) > 8 and links <= {a.get("id") for _, a in tags}, "every link of the contents leads somewhere"

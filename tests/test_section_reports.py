@@ -78,9 +78,22 @@ def test_the_table_by_hand() -> None:
 
 def test_bleu_of_the_table_is_that_of_the_corpus() -> None:
     counts = np.array([bleu_counts(said, true) for said, true in zip(GOOD, TRUTH, strict=True)])
-    given = table({"good": GOOD})["tables"]["13a"]["models"]["good"]["metrics"]["bleu4_sacre"]
-    assert given["value"] == pytest.approx(float(bleu(counts.sum(0)))) and given["low"] <= given["value"]
+    given = table({"good": GOOD * 2}, TRUTH * 2)["tables"]["13a"]["models"]["good"]["metrics"]["bleu4_sacre"]
+    assert given["value"] == pytest.approx(float(bleu(counts.sum(0)))) and given["low"] < given["value"] < given["high"]
     assert given["value"] != pytest.approx(float(bleu(counts).mean()))
+
+
+def test_a_difference_rests_on_the_model_with_fewer_patients() -> None:
+    """Of 50 patients the first model says something of one, the second of all, all of it right. Their difference of 0
+    rests on that one patient. Of 20 whose figure the first does not have, and the second has 0, all differ."""
+    figures, clusters, every = {"precision": ratio(1, 0)}, [f"p{i:02}" for i in range(50)], np.ones((50, 2))
+    one = every * (np.arange(50) == 0)[:, None]
+    found = differences(figures, one, every, clusters, 100, 0)["precision"]
+    assert (found["value"], found["low"], found["reason"], found["fewest"]) == (0, None, "one cluster only", 1)
+    half = every * (np.arange(50) < 30)[:, None]
+    wrong = half + [1, 0] * (np.arange(50) >= 30)[:, None]
+    found = differences(figures, half, wrong, clusters, 100, 0)["precision"]
+    assert found["value"] == pytest.approx(-0.4) and found["differing"] == 20 and found["excludes_zero"]
 
 
 def test_all_metrics_have_one_denominator_and_empty_answers_are_in_it() -> None:
@@ -202,6 +215,31 @@ def test_half_a_pair_is_named() -> None:
     rows = [record(("nodule", None))]
     with pytest.raises(ScoreError, match=r"random/r/0: a pair has a question for what is there .* not d"):
         figures(rows, [dialogue("closed", "Yes", "nodule", pair="random/r/0")], {"m": ["Yes"]})
+    with pytest.raises(ScoreError, match="0: a pair has a question for what is there"):
+        figures(rows, [dialogue("closed", "Yes", "nodule", pair="0")], {"m": ["Yes"]})
+
+
+def test_of_a_part_whole_pairs_are_counted() -> None:
+    """--part: of the second pair only one question is answered. It takes no part, so that yes remains half of the true
+    answers, and is counted."""
+    rows = [record(("nodule", None), name=f"r{i}", patient=f"p{i}") for i in range(2)]
+    made = [
+        dialogue("closed", gold, gold, f"r{i}/{gold}", f"r{i}", pair=f"random/r{i}/0")
+        for i in range(2)
+        for gold in ("Yes", "No")
+    ][:3]
+    (kept := sections.Collected()).of("m")
+    for case, prediction in cases(rows, made, [predicted(d, "yes") for d in made]):
+        kept.of("m")(case, prediction)
+    found = kept.summaries(Scoring(rows, made, [], 20, 0, part=True))["hallucination"]
+    table = found["probes"]["random"]
+    assert (table["n"], table["models"]["m"]["metrics"]["accuracy"]["value"], found["half_pairs"]) == (2, 0.5, 1)
+    with pytest.raises(ScoreError, match=r"random/r1/0: a pair"):
+        kept.summaries(Scoring(rows, made, [], 20, 0))
+
+
+def test_what_a_pair_is_asked_about_is_yes_or_no() -> None:
+    rows = [record(("nodule", None))]
     with pytest.raises(ScoreError, match="d: a question of a pair is answered by yes or no"):
         figures(rows, [dialogue("closed", "left", "nodule", pair="random/r/0")], {"m": ["Yes"]})
 

@@ -232,7 +232,7 @@ def test_files_that_do_not_belong_are_named(folder: Path) -> None:
     write_jsonl(folder / "half.jsonl", rows[:2])
     refused(
         folder,
-        r"half\.jsonl: predictions are incomplete: 1 of 3 questions have none \(n/d\)",
+        r"half\.jsonl: predictions are incomplete: 1 of 3 dialogues have none \(n/d\)",
         keen=(folder / "half.jsonl",),
     )
     strange = predicted(dialogue("detection", name="x"), "No.", shown="blank")
@@ -259,7 +259,9 @@ def test_the_command_takes_several_files_of_a_name(folder: Path, capsys: pytest.
     words = ["score", "--records", str(folder / "records.jsonl"), "--dialogues", str(folder / "dialogues.jsonl")]
     words += ["--predictions", "keen", files.pop("own"), "--out", str(folder / "out"), "--resamples", "50"]
     assert cli.main([*words, "--sensitivity", *[w for one in files.values() for w in ("keen", one)]]) == 0
-    assert "Does it look at the image?" in capsys.readouterr().err
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Does it look at the image?" in told
+    assert "keen, other-patient +0.33 (n 3) 0.33 (n 3) 0.50 (n 2)" in told, "each with the answers that it counts"
     assert cli.main([*words, "--sensitivity", "keen"]) == 2
     assert "a name and a file, as often as there are files" in capsys.readouterr().err
 
@@ -337,7 +339,13 @@ def test_a_part_has_validation_and_images_taken_away(folder: Path) -> None:
     write_jsonl(folder / "keen-blank.jsonl", [*read_jsonl(blank, Prediction)][1:])
     with pytest.raises(ScoreError, match="it has no answer to a question that every model has answered"):
         score(*inputs, resamples=20, elsewhere=Elsewhere(part=True), **more)
-    with pytest.raises(ScoreError, match=r"val\.jsonl: predictions are incomplete"):
+    write_jsonl(folder / "keen-blank.jsonl", [*read_jsonl(file(folder, "keen", "blank"), Prediction)][:2])
+    whole = inputs[:2], {"keen": file(folder, "keen", "own")}, inputs[3]
+    with pytest.raises(ScoreError, match=r"incomplete: 1 of 3 .*--part score what is answered"):
+        score(*whole[0], *whole[1:], resamples=20, sensitivity={"keen": (blank,)})
+    found = score(*whole[0], *whole[1:], resamples=20, elsewhere=Elsewhere(part=True), sensitivity={"keen": (blank,)})
+    assert found["sections"]["looking"]["models"]["keen"]["blank"]["questions"] == 2, "though its own are all there"
+    with pytest.raises(ScoreError, match=r"val\.jsonl: predictions are incomplete.*--part"):
         score(*inputs[:2], {"keen": file(folder, "keen", "own")}, inputs[3], resamples=20, **more | {"sensitivity": {}})
 
 

@@ -7,12 +7,16 @@ import dataclasses
 import pytest
 
 from tests.helpers.outcomes import dialogue, predicted, record
+from tests.test_report import words
 from unveil.core.box_formats import mark
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import Source
 from unveil.evaluate.box_figures import SIZES
 from unveil.evaluate.metrics import cases
 from unveil.evaluate.power import power
+from unveil.evaluate.report import write_report
+from unveil.evaluate.report_data import Inputs
+from unveil.evaluate.report_tables import HEADLINES
 from unveil.evaluate.score import score
 from unveil.evaluate.score_table import show_scores
 from unveil.evaluate.sections.subgroups import keep
@@ -23,10 +27,26 @@ SCANNED = {"CT": 25, "X-ray": 25, "MRI": 19}
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory):
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("groups")
+
+
+def written(folder, *models: str) -> str:
+    """The section of the page as a reader sees it."""
+    files = {model: folder / f"{model}.jsonl" for model in models}
+    inputs = Inputs(
+        "t", folder / "records.jsonl", folder / "out" / "scores.json", None, files, folder / "dialogues.jsonl",
+        {}, None, None, [],
+    )  # fmt: skip
+    page = write_report(inputs, folder / "page.html").read_text()
+    return words(page.partition('<section id="subgroups"')[2].partition("</section>")[0]).replace("\u202f", " ")
+
+
+@pytest.fixture(scope="module")
+def result(folder):
     """Closed questions about patients of one each. base is right on 20 of 25 CTs, 10 of 25 X-rays and none of 19 MRIs;
     sft on all CTs, 10 X-rays and no MRI."""
-    folder, records, asked = tmp_path_factory.mktemp("groups"), [], []
+    records, asked = [], []
     said: dict[str, list] = {"base": [], "sft": []}
     for modality, number in SCANNED.items():
         for i in range(number):
@@ -57,12 +77,33 @@ def test_the_worst_group_is_one_of_enough_patients(result):
     assert section["by"]["modality"]["MRI"]["models"]["base"]["closed"]["value"] == 0
 
 
+def test_groups_that_are_served_alike_have_no_worst(tmp_path):
+    """All are right in both modalities: the first in the alphabet is not the worst, let alone the best too."""
+    records = [record(name=f"r{i}", modality=("CT", "MRI")[i % 2], patient=str(i), split="test") for i in range(40)]
+    asked = [dialogue("closed", "yes", name=f"{r.id}/q", of=r.id) for r in records]
+    write_jsonl(tmp_path / "records.jsonl", records)
+    write_jsonl(tmp_path / "dialogues.jsonl", asked)
+    write_jsonl(tmp_path / "m.jsonl", [predicted(d, "yes") for d in asked])
+    files = tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl", {"m": tmp_path / "m.jsonl"}
+    section = score(*files, tmp_path / "out", resamples=20)["sections"]["subgroups"]
+    assert list(section["by"]["modality"]) == ["CT", "MRI"] and section["worst"] == {"m": {}}
+
+
 def test_models_apart_by_group(result):
     """sft is better on 5 of 25 CTs and on nothing else."""
     by = result["sections"]["subgroups"]["by"]["modality"]
     apart = {name: held["differences"]["sft"]["base"]["closed"] for name, held in by.items()}
     assert {name: d["value"] for name, d in apart.items()} == pytest.approx({"CT": 0.2, "X-ray": 0, "MRI": 0})
     assert apart["CT"]["differing"] == 5 and "p" not in apart["CT"], "one family is tested, not each group"
+
+
+def test_the_page_names_the_worst_and_the_best_group(result, folder):
+    """Those of the last model: X-rays 10 of 25, CTs 25 of 25; then all groups, MRI too, with the models apart."""
+    seen = written(folder, "base", "sft")
+    assert "Worst and best groups of sft" in seen and "Groups of 20 patients and more" in seen
+    assert "Closed questions modality X-ray 40.0 % " in seen and "; n 25 CT 100.0 % " in seen and "+60.0 " in seen
+    assert "All groups by modality CT, MRI, X-ray" in seen
+    assert "CT Closed questions 80.0 % 100.0 % +20.0 " in seen and "MRI Closed questions 0.0 % 0.0 % +0.0 " in seen
 
 
 def test_the_terminal_names_the_worst_group_the_p_values_and_the_power(result, capsys):
@@ -85,6 +126,16 @@ def test_power_is_that_of_the_first_and_the_last_model(result):
     assert told.startswith("With 69 patients, figures of base are known to within ")
     assert float(told.split("within ")[1].split()[0]) == pytest.approx(11.7, abs=1.5)
     assert power({"models": {}, "differences": {}, "bootstrap": {}}) == ""
+
+
+def test_power_names_the_patients_of_the_figures_that_it_names(result):
+    """Of the headlines that are named one rests on 25 patients and one on 69, of those that are not one on 900."""
+    apart = {
+        key: {"value": 0.1, "low": 0, "high": 0.2, "n": n, "clusters": n, "detectable": 0.1, "excludes_zero": False}
+        for key, n in zip(HEADLINES, (69, 25, 69, 900), strict=False)
+    }
+    told = power({**result, "differences": {"sft": {"base": apart}}})
+    assert told.startswith("With 25 to 69 patients, a true difference") and told.count(" in ") == 4
 
 
 def test_of_too_few_patients_no_power_is_told(result):
@@ -123,6 +174,10 @@ def test_findings_by_size_and_images_by_source(tmp_path):
     write_jsonl(tmp_path / "m.jsonl", [predicted(d, "[0, 0, 5, 5]") for d in asked])
     files = tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl"
     by = score(*files, {"m": tmp_path / "m.jsonl"}, tmp_path / "out", resamples=20)["sections"]["subgroups"]["by"]
+    seen = written(tmp_path, "m")
+    assert "No two groups have 20 images each, or all are served alike, so none is called the worst." in seen
+    assert "A finding is small up to 1/300 of the image's area, medium up to 3 %, large beyond" in seen
+    assert "small Overlap of boxes" not in seen and "All groups by size large, medium, small" in seen
     sizes = {name: held["models"]["m"]["localisation_iou"] for name, held in by["size"].items()}
     assert {name: (one["n"], one["value"]) for name, one in sizes.items()} == {
         "large": (2, pytest.approx(25 / 1600 / 2, abs=0.05)), "medium": (1, 0), "small": (1, 1)
@@ -154,4 +209,8 @@ def test_by_sex_and_age(tmp_path):
         "sex": ("male", "female"), "age": ("65+", "18-39")
     }  # fmt: skip
     assert worst["sex"]["gap"]["value"] == pytest.approx(0.4)
+    seen = written(tmp_path, "m")
+    assert "Closed questions sex male 40.0 % " in seen and "; n 25 female 80.0 % " in seen and "+40.0 " in seen
+    assert "Closed questions age 65+ 40.0 % " in seen and "All groups by age 0-17, 18-39, 65+" in seen
+    assert "unknown Closed questions 0.0 % 1" in seen, "groups of few are told, and called no worst ones"
     assert "female" not in (tmp_path / "out" / "outcomes.jsonl").read_text(), "neither stands by answer"

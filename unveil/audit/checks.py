@@ -186,8 +186,9 @@ def estimate(
 ) -> Figure:
     """The mean, and its interval over clusters; every pair of a drawn cluster comes along.
 
-    A value lies between ``low`` and ``high``. There is no interval where values differ within a single cluster, and
-    where all are the same but might be as large as one likes (``high`` infinite).
+    A value lies between ``low`` and ``high``. There is no interval where values differ within a single cluster, where
+    clusters are few (``bootstrap.interval``), and where all are the same but might be as large as one likes (``high``
+    infinite).
     """
     names, member_P = np.unique(np.asarray(clusters), return_inverse=True)
     values = np.asarray(values_P, np.float64)
@@ -199,7 +200,8 @@ def estimate(
     elif len(names) > 1:
         sums_C, sizes_C = np.bincount(member_P, values), np.bincount(member_P)
         sums_B, sizes_B = bootstrap.resampled([sums_C, sizes_C], seed=seed)
-        limits = bootstrap.percentiles(sums_B / sizes_B)
+        found = bootstrap.interval(mean, sums_B / sizes_B, len(names), low, high)
+        limits = limits if isinstance(found, str) else found
     return Figure(mean, *limits, len(values), len(names))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,17 +26,29 @@ MANY = 20
 Array = NDArray[np.float64]
 
 _BLOCK = 4_000_000  # weights held at once: 32 MB
+_KEPT = 32_000_000  # counts that are kept for the next figures of as many clusters: 32 MB
 ROUNDING = 1e-12  # a difference as small as this is none
 
 
 def weights(clusters: int, resamples: int, seed: int) -> Iterator[Array]:
     """How often each cluster was drawn, in blocks of resamples (B, C): C draws with replacement for each resample."""
+    held = clusters * resamples <= _KEPT
+    for counts_BC in _drawn(clusters, resamples, seed) if held else _counts(clusters, resamples, seed):
+        yield counts_BC.astype(np.float64)
+
+
+@lru_cache(maxsize=4)  # most figures are of the same clusters
+def _drawn(clusters: int, resamples: int, seed: int) -> list[NDArray[Any]]:
+    """All of them, in the smallest type that holds them."""
+    return [counts_BC.astype(np.min_scalar_type(counts_BC.max())) for counts_BC in _counts(clusters, resamples, seed)]
+
+
+def _counts(clusters: int, resamples: int, seed: int) -> Iterator[NDArray[np.int_]]:
     rng = np.random.default_rng(seed)
     block = max(1, _BLOCK // clusters)
     for start in range(0, resamples, block):
-        size = min(block, resamples - start)
-        drawn = rng.integers(clusters, size=(size, clusters)) + clusters * np.arange(size)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters).astype(np.float64)
+        drawn_BC = rng.integers(clusters, size=(min(block, resamples - start), clusters), dtype=np.int32)
+        yield np.stack([np.bincount(drawn_C, minlength=clusters) for drawn_C in drawn_BC])
 
 
 def resampled(sums: Sequence[NDArray[Any]], resamples: int = RESAMPLES, seed: int = 0) -> list[Array]:
@@ -67,6 +80,25 @@ def exact(value: float, clusters: int, low: float = 0.0, high: float = 1.0) -> t
     """
     sure = (0.5 * (1 - LEVEL)) ** (1 / clusters)
     return low + sure * (value - low), high - sure * (high - value)
+
+
+def interval(
+    value: float, values_B: Array, clusters: int, lowest: float = 0.0, highest: float = 1.0
+) -> tuple[float, float] | str:
+    """The 95 % interval of a figure between ``lowest`` and ``highest``, or the reason why it has none.
+
+    ``values_B`` are its values in the resamples that have one, ``clusters`` those with something to count in it. Where
+    no resample moves it this is the exact interval (``exact``), else the percentiles. These lie within the values of
+    single clusters, and all C of those lie on one side of the truth as often as 2 / 2^C: of fewer than ``TELLING``
+    clusters no percentiles hold it in 95 %, so there is no such interval.
+    """
+    if clusters < 2:
+        return "one cluster only"
+    if not len(values_B):
+        return "no resample holds an item"
+    if unmoved(value, values_B):
+        return exact(value, clusters, lowest, highest) if math.isfinite(highest) else "all clusters alike"
+    return percentiles(values_B) if clusters >= TELLING else f"fewer than {TELLING} clusters"
 
 
 def beyond_zero(low: float | None, high: float | None) -> bool:

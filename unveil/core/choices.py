@@ -81,6 +81,11 @@ _TOGETHER = re.compile(
 )
 
 
+def likeliest(logps: Sequence[float]) -> list[int]:
+    """The options that are the likeliest: one, or several that are equally likely, as logits in half precision are."""
+    return [i for i, logp in enumerate(logps) if logp == max(logps)]
+
+
 def _letters(text: str) -> Iterable[str]:
     return (letter for found in _PLACED.findall(text) for letter in found if letter)
 

@@ -20,7 +20,7 @@ from typing import Literal
 from unveil.core import phrases
 from unveil.core.answers import Parsed, name_of, parse, says_yes, yes_no, yes_or_no_alone
 from unveil.core.box_formats import View, unmark
-from unveil.core.choices import read_choice
+from unveil.core.choices import likeliest, read_choice
 from unveil.core.geometry import Box, ious, match, mean_iou
 from unveil.core.records import Dialogue, Finding, Kind, Record
 from unveil.core.reported import OF_NAMES, ReportComparison, in_english, report_sums, reported
@@ -344,8 +344,8 @@ def _choice(case: Case) -> Outcome:
     right = case.parsed.choice == true
     sums: dict[str, tuple[float, float]] = {"choice": (right, 1)}
     if case.options:
-        likeliest = [i for i, logp in enumerate(case.options) if logp == max(case.options)]
-        sums["choice_likelihood"] = ((true in likeliest) / len(likeliest), 1)
+        guesses = likeliest(case.options)
+        sums["choice_likelihood"] = ((true in guesses) / len(guesses), 1)
     return case.result(right, sums)
 
 

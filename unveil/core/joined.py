@@ -43,11 +43,14 @@ def known(dialogues: Collection[Dialogue], records: Mapping[str, Record]) -> Non
         raise ScoreError(f"{told}; give the records that the dialogues were made from")
 
 
-def complete(asked: Collection[str], answered: Collection[str], where: str = "") -> None:
-    """Raises ``ScoreError`` where questions have no answer, by their ids; ``where`` is the answers' file."""
+def complete(
+    asked: Collection[str], answered: Collection[str], where: str = "", remedy: str = "finish predicting"
+) -> None:
+    """Raises ``ScoreError`` where questions have no answer, by their ids; ``where`` is the answers' file,
+    ``remedy`` what to do."""
     if missing := set(asked).difference(answered):
         lack = f"{len(missing)} of {len(asked)} dialogues have none ({some(missing)})"
-        raise ScoreError(f"{where}{': ' if where else ''}predictions are incomplete: {lack}; finish predicting")
+        raise ScoreError(f"{where}{': ' if where else ''}predictions are incomplete: {lack}; {remedy}")
 
 
 def only_own(rows: Iterable[Prediction], path: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,16 +34,14 @@ def lift(
     """How many times more attention lies on the findings than if it were spread evenly, with a 95 % interval.
 
     The ratio of the summed shares; the interval is a bootstrap over patients (``AttentionRow.cluster``), None where
-    they all have the same ratio, as one patient has.
+    they all have the same ratio, as one patient has, and where they are few (``bootstrap.interval``).
     """
     clusters = sorted({one.cluster for one in rows})
     sums_C2 = np.array([[sum(v) for v in zip(*_shares(rows, c), strict=True)] for c in clusters])
     (drawn_B2,) = bootstrap.resampled([sums_C2], resamples, seed)
-    times_B = drawn_B2[:, 0] / drawn_B2[:, 1]
     share, even = sums_C2.sum(0)
-    if bootstrap.unmoved(share / even, times_B):
-        return float(share / even), None, None
-    return float(share / even), *bootstrap.percentiles(times_B)
+    found = bootstrap.interval(share / even, drawn_B2[:, 0] / drawn_B2[:, 1], len(clusters), highest=math.inf)
+    return float(share / even), *((None, None) if isinstance(found, str) else found)
 
 
 def _shares(rows: Sequence[AttentionRow], cluster: str) -> list[tuple[float, float]]:

@@ -3,15 +3,17 @@
 Who meets whom is fixed (``detections.greedy``); a resample says how often each cluster of answers was drawn. At weights
 of 1 the values are those of pycocotools, at other weights those of pycocotools on an answer repeated so often.
 
-Shapes: B resamples, C clusters, D boxes from the surest on, K of them that hit at any threshold, T thresholds, R
-recalls, F rates of false positives.
+Both curves change for the better only where a hit is counted, so only these places are looked at; how many boxes are
+drawn up to each of them is one sparse matrix product of all resamples.
+
+Shapes: B resamples, C clusters, D boxes from the surest on, K hits of them, G groups of equally sure boxes with a hit,
+T thresholds, R recalls, F rates of false positives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +30,7 @@ RECALLS: Floats = np.linspace(0.0, 1.0, 101, dtype=np.float64)
 #: 2017, arXiv 1612.08012).
 RATES: Floats = np.array([1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8])
 
-_BLOCK, _LEAST = 1_000_000, 16  # values held at once, and resamples at least
+_BLOCK = 250_000  # values held at once
 
 
 @dataclass(frozen=True)
@@ -51,57 +53,76 @@ class Ranked:
 class Resamples:
     """How often each cluster was drawn in some resamples."""
 
-    weights_BC: Floats
     counts_CB: Counts
-    """The same the other way round: numpy adds up whole rows the fastest."""
 
     @classmethod
     def of(cls, weights_BC: Floats) -> Resamples:
-        return cls(weights_BC, np.ascontiguousarray(weights_BC.round().astype(np.int32).T))
+        return cls(np.ascontiguousarray(weights_BC.astype(np.int32).T))
 
-    def total(self, items_C: Ints) -> Ints:
+    def __len__(self) -> int:
+        return int(self.counts_CB.shape[1])
+
+    def total(self, items_C: Ints) -> Counts:
         """How many items were drawn, (B,), given how many are in each cluster."""
-        return (self.weights_BC @ items_C).round().astype(int)
+        own = np.flatnonzero(items_C)
+        return self.up_to(np.repeat(own, items_C[own]), np.array([items_C.sum()]))[:, 0]
 
-    def boxes(self, ranked: Ranked) -> Iterator[tuple[slice, Counts]]:
-        """How often each box was drawn, (D, B), for some resamples at a time."""
-        resamples, size = len(self.weights_BC), max(_LEAST, _BLOCK // max(1, len(ranked.cluster_D)))
-        for start in range(0, resamples, size):
-            rows = slice(start, min(start + size, resamples))
-            yield rows, self.counts_CB[:, rows][ranked.cluster_D]
+    def up_to(self, cluster_D: Ints, ends_K: Ints) -> Counts:
+        """How many of the first so many boxes were drawn, (B, K), given the cluster of each; ``ends_K`` rise."""
+        from scipy.sparse import csr_array  # late: a tenth of a second, which no start of a command should wait for
+
+        size = int(ends_K[-1]) if len(ends_K) else 0
+        between = csr_array(
+            (np.ones(size, np.int32), cluster_D[:size], np.append(0, ends_K)), (len(ends_K), len(self.counts_CB))
+        )
+        counts_BK: Counts = np.ascontiguousarray((between @ self.counts_CB).T).cumsum(1, dtype=np.int32)
+        return counts_BK
+
+    def parts(self, width: int) -> Iterator[tuple[slice, Resamples]]:
+        """Some resamples at a time, so that ``width`` values of each are no more than can be held at once."""
+        size = max(1, _BLOCK // max(1, width))
+        for start in range(0, len(self), size):
+            rows = slice(start, min(start + size, len(self)))
+            yield rows, self if size >= len(self) else Resamples(np.ascontiguousarray(self.counts_CB[:, rows]))
 
 
 def average_precision(ranked: Ranked, drawn: Resamples) -> Floats:
     """The mean over 101 recalls of the largest precision at that recall or more, (B, T); NaN where nothing is there."""
-    values_BT: Floats = interpolated(ranked, drawn).mean(-1)
-    return values_BT
+    out_BT = np.zeros((len(drawn), ranked.hit_DT.shape[1]))
+    hits_K = np.flatnonzero(ranked.hit_DT.any(1))
+    for rows, part in drawn.parts(len(hits_K)):
+        true_B = part.total(ranked.true_C)
+        all_BK = part.up_to(ranked.cluster_D, hits_K + 1).astype(np.float64)
+        own_BK = np.ascontiguousarray(part.counts_CB.take(ranked.cluster_D[hits_K], 0).T)
+        for t, hit_K in enumerate(ranked.hit_DT[hits_K].T):
+            at = np.flatnonzero(hit_K)
+            precision_BK, reached_BK = _interpolated(own_BK.take(at, 1), all_BK.take(at, 1), true_B)
+            out_BT[rows, t] = (precision_BK * reached_BK).sum(1) / len(RECALLS)
+        out_BT[rows][true_B == 0] = np.nan
+    return out_BT
 
 
-def interpolated(ranked: Ranked, drawn: Resamples) -> Floats:
-    """That precision at each recall, (B, T, R); NaN where nothing is there."""
-    true_B = drawn.total(ranked.true_C)
-    out_BTR = np.zeros((len(true_B), ranked.hit_DT.shape[1], len(RECALLS)))
-    for rows, drawn_DB in drawn.boxes(ranked):
-        all_DB = drawn_DB.cumsum(0, dtype=np.int32)
-        for t in np.flatnonzero(ranked.hit_DT.any(0)):
-            out_BTR[rows, t] = _interpolated(np.flatnonzero(ranked.hit_DT[:, t]), drawn_DB, all_DB, true_B[rows])
-    out_BTR[true_B == 0] = np.nan
-    return out_BTR
+def precision_at_recalls(ranked: Ranked) -> Floats:
+    """The largest precision at each recall or more, (R,), of all answers once, at the first threshold."""
+    hits_K, true_1 = np.flatnonzero(ranked.hit_DT[:, 0]), ranked.true_C.sum()[None]
+    [precision_K], [reached_K] = _interpolated(
+        np.ones((1, len(hits_K)), np.int32), (hits_K[None] + 1).astype(np.float64), true_1
+    )
+    return np.pad(np.repeat(precision_K, reached_K), (0, len(RECALLS) - reached_K.sum()))
 
 
-def _interpolated(hits_K: Ints, drawn_DB: Counts, all_DB: Counts, true_B: Ints) -> Floats:
-    """Precision is largest where a hit has just been counted, so only these places are looked at; (B, R).
-
-    Each hit's precision stands at as many recalls as it is the first to reach, and 0 at those that none reaches.
+def _interpolated(own_BK: Counts, all_BK: Floats, true_B: Ints | Counts) -> tuple[Floats, Counts]:
+    """The largest precision at each hit or later, and at how many recalls it stands: those that it is the first to
+    reach; (B, K) each. ``own_BK`` is how often each hit was drawn, ``all_BK`` how many boxes up to it.
     """
-    hits_KB = drawn_DB[hits_K].cumsum(0, dtype=np.int32)
-    precision_LB = np.zeros((len(hits_K) + 1, len(true_B)))
-    np.divide(hits_KB, all_DB[hits_K] + np.spacing(1), out=precision_LB[:-1])
-    np.maximum.accumulate(precision_LB[::-1], 0, out=precision_LB[::-1])
-    recalls_LB = np.full((len(hits_K) + 1, len(true_B)), len(RECALLS))
-    recalls_LB[:-1] = np.searchsorted(RECALLS, hits_KB / np.maximum(true_B, 1), side="right")
-    met_BR = np.repeat(precision_LB.T.ravel(), np.diff(recalls_LB, axis=0, prepend=0).T.ravel())
-    return met_BR.reshape(len(true_B), len(RECALLS))
+    hits_BK = own_BK.cumsum(1, dtype=np.int32)
+    precision_BK: Floats = np.divide(hits_BK, all_BK + np.spacing(1))
+    np.maximum.accumulate(precision_BK[:, ::-1], 1, out=precision_BK[:, ::-1])
+    recall_BK = hits_BK / np.maximum(true_B, 1)[:, None]
+    whole_BK = (100 * recall_BK + 1e-9).astype(np.int32)  # a recall that is no whole per cent is further off
+    reached_BK: Counts = whole_BK + (RECALLS.take(whole_BK) <= recall_BK)
+    reached_BK[:, 1:] -= reached_BK[:, :-1].copy()
+    return precision_BK, reached_BK
 
 
 def sensitivities(ranked: Ranked, answers_C: Ints, drawn: Resamples, rates_F: Floats = RATES) -> Floats:
@@ -112,27 +133,27 @@ def sensitivities(ranked: Ranked, answers_C: Ints, drawn: Resamples, rates_F: Fl
     lies no other, and equally sure boxes come together. A model that never reaches a rate has the sensitivity of all
     its boxes there (Bandos et al. 2009, doi 10.1111/j.1541-0420.2008.01049.x, on FROC).
     """
-    ends = np.flatnonzero(np.append(np.diff(ranked.score_D) != 0, True)[: len(ranked.score_D)])
-    answers_B, true_B = drawn.total(answers_C), drawn.total(ranked.true_C)
-    out_BF = np.zeros((len(true_B), len(rates_F)))
-    for rows, drawn_DB in drawn.boxes(ranked):
-        hits_DB = (drawn_DB * ranked.hit_DT[:, :1]).cumsum(0, dtype=np.int32)
-        false_EB = (drawn_DB.cumsum(0, dtype=np.int32) - hits_DB)[ends]
-        allowed_BF = np.floor(rates_F * answers_B[rows][:, None] + 1e-9).astype(np.int64)
-        at_BF = _searched(false_EB, allowed_BF, "right")
-        found_BF = np.pad(hits_DB[ends], ((1, 0), (0, 0)))[at_BF, np.arange(len(at_BF))[:, None]]
-        true_B1 = true_B[rows][:, None].astype(float)
+    hit_D = ranked.hit_DT[:, 0]
+    ends = np.flatnonzero(np.append(np.diff(ranked.score_D) != 0, True)[: len(hit_D)]) + 1
+    hits, first = np.unique(hit_D.cumsum()[ends - 1], return_index=True)
+    ends_G, hits_G = ends[first[hits > 0]], hits[hits > 0]
+    out_BF = np.zeros((len(drawn), len(rates_F)))
+    for rows, part in drawn.parts(len(ends_G)):
+        hits_BG = part.up_to(ranked.cluster_D[hit_D], hits_G)
+        false_BG = part.up_to(ranked.cluster_D, ends_G) - hits_BG
+        allowed_BF = np.floor(rates_F * part.total(answers_C)[:, None] + 1e-9).astype(np.int64)
+        at_BF = _within(false_BG, allowed_BF)
+        found_BF = np.pad(hits_BG, ((0, 0), (1, 0)))[np.arange(len(at_BF))[:, None], at_BF]
+        true_B1 = part.total(ranked.true_C)[:, None].astype(float)
         out_BF[rows] = np.divide(found_BF, true_B1, out=np.full(found_BF.shape, np.nan), where=true_B1 > 0)
     return out_BF
 
 
-def _searched(values_KB: Counts, wanted_BR: Ints, side: Literal["left", "right"]) -> Ints:
-    """``np.searchsorted`` in each column, whose numbers begin at 0 or more and never fall; (B, R)."""
-    rows, columns = values_KB.shape
-    if not rows:
-        return np.zeros(wanted_BR.shape, int)
-    apart = int(max(values_KB[-1].max(initial=0), wanted_BR.max(initial=0))) + 1
-    shift_B1 = apart * np.arange(columns)[:, None]
-    at = np.searchsorted((values_KB.T + shift_B1).ravel(), (wanted_BR + shift_B1).ravel(), side=side)
-    found: Ints = at.reshape(wanted_BR.shape) - rows * np.arange(columns)[:, None]
-    return found
+def _within(values_BG: Counts, most_BF: Ints) -> Ints:
+    """How many numbers of each row, which never fall and begin at 0 or more, are at most so large; (B, F)."""
+    rows, columns = values_BG.shape
+    apart = int(max(values_BG.max(initial=0), most_BF.max(initial=0))) + 1
+    shift_B1 = apart * np.arange(rows)[:, None]
+    at = np.searchsorted((values_BG + shift_B1).ravel(), (most_BF + shift_B1).ravel(), side="right")
+    found_BF: Ints = at.reshape(most_BF.shape) - columns * np.arange(rows)[:, None]
+    return found_BF

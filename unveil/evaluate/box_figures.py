@@ -25,11 +25,11 @@ from unveil.evaluate.box_curves import (
     Ranked,
     Resamples,
     average_precision,
-    interpolated,
+    precision_at_recalls,
     sensitivities,
 )
 from unveil.evaluate.detections import BoxAnswer, Detections, greedy
-from unveil.evaluate.intervals import Difference, Estimate
+from unveil.evaluate.estimates import Difference, Estimate, difference, divided, estimate
 
 #: The thresholds of IoU for precision, recall and F1, in per cent.
 IOUS = (30, 40, 50, 60, 70)
@@ -38,6 +38,8 @@ IOUS = (30, 40, 50, 60, 70)
 SIZES = {"small": (0.0, 1 / 300), "medium": (1 / 300, 0.03), "large": (0.03, np.inf)}
 #: What two models are compared in.
 COMPARED = ("ap50", "froc", "f1_named_50", "f1_50", "acc50")
+#: So many boxes of a model are drawn for its curves in all resamples together, at most.
+BOXES_DRAWN = 20_000_000
 #: The figures that need a confidence for every box.
 BY_CONFIDENCE = ("ap50", "ap", *(f"ap50_{size}" for size in SIZES), "ap50_any", "froc", "froc_any")
 
@@ -201,13 +203,12 @@ class Boxes:
     def values(self, weights_BC: Floats) -> dict[str, Floats]:
         """The ratios at these weights of the clusters, (B,) each; NaN where there is nothing to compute one from."""
         sums_B2R = weights_BC @ np.stack([of for one in self.ratios.values() for of in one[:2]], 1)
-        return {name: _ratio(sums_B2R[:, 2 * i], sums_B2R[:, 2 * i + 1]) for i, name in enumerate(self.ratios)}
+        return {name: divided(sums_B2R[:, 2 * i], sums_B2R[:, 2 * i + 1]) for i, name in enumerate(self.ratios)}
 
-    def by_confidence(self, weights_BC: Floats) -> dict[str, Floats]:
+    def by_confidence(self, drawn: Resamples) -> dict[str, Floats]:
         """The same of the figures that need confidences; none where these are not known."""
         if self.reason:
             return {}
-        drawn = Resamples.of(weights_BC)
         aps_NBT = np.array([average_precision(one, drawn) for one in self.by_name.values()])
         found = {f"ap50:{name}": ap_BT[:, 0] for name, ap_BT in zip(self.by_name, aps_NBT, strict=True)}
         mean_BT = _mean(aps_NBT)
@@ -226,7 +227,7 @@ class Boxes:
         names, whose mean is ``ap50``."""
         once, rates_F = Resamples.of(np.ones((1, len(self.clusters)))), 2.0 ** np.linspace(-3, 3, points)
         froc = sensitivities(self.pooled, self.answers_C, once, rates_F)[0]
-        precision = _mean(np.array([interpolated(one, once)[0, 0] for one in self.by_name.values()]))
+        precision = _mean(np.array([precision_at_recalls(one) for one in self.by_name.values()]))
         return {
             "froc": [[round(float(x), 4), round(float(y), 4)] for x, y in zip(rates_F, froc, strict=True)],
             "precision": [
@@ -271,19 +272,20 @@ def figures(
     clusters = len(next(iter(models.values())).clusters)
     once_1C = np.ones((1, clusters))
     whole = {
-        m: {k: float(v[0]) for k, v in (of.values(once_1C) | of.by_confidence(once_1C)).items()}
+        m: {k: float(v[0]) for k, v in (of.values(once_1C) | of.by_confidence(Resamples.of(once_1C))).items()}
         for m, of in models.items()
     }
     parts: dict[str, dict[str, list[Floats]]] = {m: {k: [] for k in of} for m, of in whole.items()}
     left = curve_resamples(models.values(), resamples)
     for weights_BC in bootstrap.weights(clusters, resamples, seed):
+        curved = Resamples.of(weights_BC[:left])
         for model, of in models.items():
-            for figure, values_B in (of.values(weights_BC) | of.by_confidence(weights_BC[:left])).items():
+            for figure, values_B in (of.values(weights_BC) | of.by_confidence(curved)).items():
                 parts[model][figure].append(values_B)
         left = max(0, left - len(weights_BC))
     drawn = {m: {k: np.concatenate(blocks) for k, blocks in of.items()} for m, of in parts.items()}
     known = {
-        m: {k: estimate(v, drawn[m][k], models[m].size(k), lowest=-1.0 if k == "giou" else 0.0) for k, v in of.items()}
+        m: {k: estimate(v, drawn[m][k], *models[m].size(k), lowest=-1.0 if k == "giou" else 0.0) for k, v in of.items()}
         for m, of in whole.items()
     }
     apart = dict[str, dict[str, dict[str, Difference]]]()
@@ -298,43 +300,21 @@ def figures(
 
 
 def curve_resamples(models: Iterable[Boxes], resamples: int) -> int:
-    """How many of the resamples the curves take: all, but at most 20 million boxes of the model with the most, and no
-    fewer than 200. Of 100,000 boxes it is 200, which move the end of an interval by a fifth of a standard error."""
+    """How many of the resamples the curves over confidences take: all, but at most ``BOXES_DRAWN`` boxes of the model
+    with the most, and no fewer than 200. Of 100,000 boxes it is 200, which move the end of an interval by a fifth of a
+    standard error."""
     most = max(len(of.proven.answer_D) for of in models)
-    return min(resamples, max(200, 20_000_000 // max(1, most)))
-
-
-def estimate(value: float, drawn_B: Floats, size: tuple[int, int, int], lowest: float = 0.0) -> Estimate:
-    """A figure with its interval; ``size`` as ``Boxes.size`` gives it. A figure is from ``lowest`` to 1."""
-    n, clusters, fewest = size
-    if np.isnan(value):
-        return Estimate(None, None, None, n, clusters, "nothing to count" if n else "no items", 0.0, fewest)
-    known_B = drawn_B[~np.isnan(drawn_B)]
-    valid = len(known_B) / len(drawn_B)
-    if fewest < 2 or not valid:
-        reason = "one cluster only" if fewest < 2 else "no resample holds an item"
-        return Estimate(value, None, None, n, clusters, reason, valid, fewest)
-    still = bootstrap.unmoved(value, known_B)
-    low, high = bootstrap.exact(value, fewest, lowest) if still else bootstrap.percentiles(known_B)
-    return Estimate(value, low, high, n, clusters, None, valid, fewest)
+    return min(resamples, max(200, BOXES_DRAWN // max(1, most)))
 
 
 def _difference(a: Boxes, b: Boxes, figure: str, value: float, drawn_B: Floats) -> Difference:
-    sizes = zip(a.size(figure), b.size(figure), strict=True)
-    n, clusters, fewest = (min(pair) for pair in sizes)
-    found = estimate(value, drawn_B, (n, clusters, fewest), lowest=-1.0)
+    n, clusters, fewest = map(min, a.size(figure), b.size(figure))
+    found = estimate(value, drawn_B, n, clusters, fewest, lowest=-1.0)
     apart_C = (np.abs(a.signature(figure) - b.signature(figure)) > bootstrap.ROUNDING).any(1)
-    differing = int(apart_C.sum())
-    excludes = bootstrap.beyond_zero(found.low, found.high) and differing >= bootstrap.TELLING
-    return Difference(**vars(found), differing=differing, excludes_zero=excludes)
-
-
-def _ratio(numerators_B: Floats, denominators_B: Floats) -> Floats:
-    nothing = np.full_like(numerators_B, np.nan)
-    return np.divide(numerators_B, denominators_B, out=nothing, where=denominators_B > 0)
+    return difference(found, int(apart_C.sum()))
 
 
 def _mean(values_N: Floats) -> Floats:
     """The mean over the first axis of what is a number; NaN where nothing is."""
     known_N = ~np.isnan(values_N)
-    return _ratio(np.where(known_N, values_N, 0.0).sum(0), known_N.sum(0).astype(float))
+    return divided(np.where(known_N, values_N, 0.0).sum(0), known_N.sum(0))

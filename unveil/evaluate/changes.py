@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from unveil.core.bootstrap import MANY
+from unveil.core.bootstrap import MANY, TELLING
 from unveil.evaluate.report_tables import ASKED, DIAGNOSIS, MEASURES, OTHER, Measure
 
 Verdict = Literal["better", "worse", "different", "undecided", "too few", "no interval"]
@@ -56,10 +56,10 @@ def verdict(difference: Mapping[str, Any], measure: Measure) -> Verdict | None:
     """
     if difference.get("value") is None:
         return None
-    if difference.get("low") is None:
-        return "no interval"
     if behind(difference) < MANY:
         return "too few"
+    if difference.get("low") is None:
+        return "no interval"
     if not difference["excludes_zero"]:
         return "undecided"
     sign = measure.better * difference["value"]
@@ -89,7 +89,7 @@ def headline(changes: Mapping[str, Any], named: bool = True) -> str:
     judged = {word: on.get(word, []) for word in ("better", "worse", "different", "undecided")}
     count, few, unit = sum(map(len, judged.values())), len(on.get("too few", [])), changes["unit"]
     if not count:
-        most = max((behind(d) for d in rows.values() if d and d.get("low") is not None), default=0)
+        most = max((behind(d) for d in rows.values() if d and d.get("value") is not None), default=0)
         told = (
             f"Too few {unit} to tell whether {last} is better than {first}: there are {most}, a verdict takes {MANY}."
         )
@@ -130,9 +130,15 @@ def doubts(scores: Mapping[str, Any]) -> str:
     sizes = {_title(key): n for one in models for key, n in _clusters(one["metrics"]).items()}
     few = {name: n for name, n in sizes.items() if n < MANY}
     if few and len(few) == len(sizes):
-        notes.append(f"Only {max(few.values())} {unit}: the intervals are too narrow, and no verdict is given.")
+        if (most := max(few.values())) >= TELLING:
+            notes.append(f"Only {most} {unit}: the intervals are too narrow, and no verdict is given.")
+        else:
+            told = "there are no percentile intervals, and no verdict is given"
+            notes.append(f"Fewer than {TELLING} {unit} ({most}): {told}.")
     elif few:
-        notes.append(f"Fewer than {MANY} {unit} stand behind {_some(few)}: their intervals are too narrow.")
+        notes.append(
+            f"Fewer than {MANY} {unit} stand behind {_some(few)}: their intervals are too narrow, or there are none."
+        )
     groups = {name: max(held.values()) for name, held in _grouped(scores) if held}
     small = {name: n for name, n in groups.items() if n < MANY}
     if small and len(few) < len(sizes):

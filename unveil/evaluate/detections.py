@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unveil.core.geometry import Box, generalised, match, overlaps
+from unveil.core.grading import EXACT, HIT
 from unveil.core.records import Kind
 
 Floats = NDArray[np.float64]
@@ -130,7 +131,7 @@ class Detections:
         p_G4, t_G4, at_G = self.box_D4[box_G[said_G]], self.box_G4[said_G], self.answer_G[said_G]
         centre_G2 = (p_G4[:, :2] + p_G4[:, 2:]) / 2
         inside_G = ((t_G4[:, :2] <= centre_G2) & (centre_G2 < t_G4[:, 2:])).all(1)
-        np.maximum.at(out["acc50"], at_G, (overlaps(p_G4, t_G4) >= 0.5 - 1e-9).astype(float))
+        np.maximum.at(out["acc50"], at_G, (overlaps(p_G4, t_G4) >= HIT - EXACT).astype(float))
         np.maximum.at(out["pointing"], at_G, inside_G.astype(float))
         np.maximum.at(out["giou"], at_G, generalised(p_G4, t_G4))
         return out
@@ -155,10 +156,10 @@ class Detections:
             np.concatenate([pairs.agree_P[own_P], np.array(agree, bool)]),
         )
 
-    def meets(self, threshold: float = 0.5) -> Bools:
-        """Whether each box meets any true one of its name, (D,)."""
+    def meets(self) -> Bools:
+        """Whether each box meets any true one of its name with IoU >= 0.5, (D,)."""
         hit_D, pairs = np.zeros(len(self.answer_D), bool), self.pairs
-        hit_D[pairs.box_P[pairs.agree_P & (pairs.iou_P >= threshold)]] = True
+        hit_D[pairs.box_P[pairs.agree_P & (pairs.iou_P >= HIT - EXACT)]] = True
         return hit_D
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from unveil.core.grading import Outcome
-from unveil.evaluate.intervals import Estimate, check_pairs, compared
+from unveil.evaluate.estimates import Estimate, plain
+from unveil.evaluate.intervals import check_pairs, compared
 from unveil.evaluate.sums import Sums, sums
 
 Figures = dict[str, Any]
@@ -46,15 +46,3 @@ class Sure:
 
 def _told(found: Mapping[str, Estimate], empty: bool) -> Figures:
     return {metric: plain(one) for metric, one in found.items() if empty or one.value is not None}
-
-
-def plain(estimate: Estimate) -> dict[str, Any]:
-    """An estimate without the fields that say nothing (no reason, all resamples valid, no part with fewer clusters)."""
-    values = dataclasses.asdict(estimate)
-    if estimate.reason is None:
-        del values["reason"]
-    if estimate.valid == 1 or estimate.value is None:
-        del values["valid"]
-    if estimate.fewest == estimate.clusters:
-        del values["fewest"]
-    return {name: v for name, v in values.items() if v is not None or name not in ("p", "p_holm", "detectable")}

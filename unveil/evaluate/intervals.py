@@ -2,7 +2,7 @@
 
 Models are compared on the same resamples. Metrics are ratios of sums (``sums``), so a resample is a weighting of
 per-cluster sums, and all resamples of all metrics of all models are one matrix product. Shapes: B resamples, C
-clusters, R ratios, K ratios of one metric.
+clusters, R ratios.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from unveil.core import bootstrap
 from unveil.core.bootstrap import LEVEL, RESAMPLES
 from unveil.core.grading import Outcome, ScoreError
+from unveil.evaluate.estimates import Difference, Estimate, difference, divided, of_mean
 from unveil.evaluate.metrics import METRICS
 from unveil.evaluate.permutations import holm, p_values
-from unveil.evaluate.sums import PARTS, Array, Sums, added, ratios, sums
+from unveil.evaluate.sums import PARTS, Array, Sums, added, sums
 
 POWER = 0.8
 #: Standard errors that a true difference must have for an interval to leave out 0 in ``POWER`` of all test sets.
@@ -28,43 +29,6 @@ DETECTABLE = NormalDist().inv_cdf(0.5 * (1 + LEVEL)) + NormalDist().inv_cdf(POWE
 
 class PairingError(ScoreError):
     """Two models that were not asked the same questions."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A metric's value with its 95% interval, the number of items and of clusters that it rests on.
-
-    ``value`` is None where there is nothing to compute it from, ``low`` and ``high`` where there is no interval;
-    ``reason`` then says why. ``valid`` is the share of the resamples in which the metric could be computed, ``fewest``
-    the number of clusters with something to count in that ratio of the metric which has the fewest.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    clusters: int
-    reason: str | None = None
-    valid: float = 1.0
-    fewest: int = 0
-
-
-@dataclass(frozen=True)
-class Difference(Estimate):
-    """The second model's value minus the first's.
-
-    ``differing`` clusters are those in which the two models' answers count differently. ``excludes_zero``: the interval
-    lies on one side of zero, and enough clusters differ for a verdict (``bootstrap.TELLING``). ``p`` is that of the
-    permutation test (``permutations``), ``p_holm`` the same among all metrics of the two models (Holm 1979); None where
-    none was made. ``detectable`` is the true difference that an interval of this width would leave out 0 for in four
-    of five test sets of this size (power 0.8, two-sided 5 %); None where resamples show no spread.
-    """
-
-    differing: int = 0
-    excludes_zero: bool = False
-    p: float | None = None
-    p_holm: float | None = None
-    detectable: float | None = None
 
 
 @dataclass(frozen=True)
@@ -89,25 +53,15 @@ def plain_mean(groups: Sequence[Sequence[Outcome]], metric: str, resamples: int 
     group_N = np.repeat(np.arange(len(groups)), [len(of) for of in groups])
     parts = [table.of_ratio(ratio, group_N == g) for g in range(len(groups)) for ratio in METRICS[metric]]
     numerators_CK, denominators_CK = (np.stack(part, 1) for part in zip(*parts, strict=True))
-    counting_K = (denominators_CK > 0).sum(0)
-    [values_K] = ratios(numerators_CK.sum(0, keepdims=True), denominators_CK.sum(0, keepdims=True))
-    drawn_BK = ratios(*bootstrap.resampled([numerators_CK, denominators_CK], resamples, seed))
-    drawn_BK = drawn_BK[~np.isnan(drawn_BK).any(1)]
-    n = sum(ratio in outcome.sums for of in groups for outcome in of for ratio in METRICS[metric])
-    plain = Estimate(
-        value=float(values_K.mean()),
-        low=None,
-        high=None,
-        n=n,
-        clusters=int((denominators_CK > 0).any(1).sum()),
-        reason="one cluster only in a group",
-        valid=len(drawn_BK) / resamples,
-        fewest=int(counting_K.min()),
+    drawn_BK = divided(*bootstrap.resampled([numerators_CK, denominators_CK], resamples, seed))
+    counted_CK = denominators_CK > 0
+    return of_mean(
+        divided(numerators_CK.sum(0), denominators_CK.sum(0)),
+        drawn_BK,
+        n=sum(ratio in outcome.sums for of in groups for outcome in of for ratio in METRICS[metric]),
+        clusters=int(counted_CK.any(1).sum()),
+        counting_K=counted_CK.sum(0),
     )
-    if plain.fewest < 2 or not len(drawn_BK):
-        return plain
-    low, high = _interval(counting_K, values_K, drawn_BK, 0.0)
-    return replace(plain, low=low, high=high, reason=None)
 
 
 def differences(
@@ -153,7 +107,7 @@ def _drawn(tables: Sequence[Sums], resamples: int, seed: int) -> list[Array]:
     found = []
     for parts_BR in np.split(drawn_BK, len(tables), axis=1):
         ratios_BR = np.full((resamples, len(used_R)), np.nan)
-        ratios_BR[:, used_R] = ratios(*np.split(parts_BR, 2, axis=1))
+        ratios_BR[:, used_R] = divided(*np.split(parts_BR, 2, axis=1))
         found.append(ratios_BR)
     return found
 
@@ -182,32 +136,9 @@ def _estimate(
     table: Sums, metric: str, counting_R: NDArray[np.int_], values_R: Array, drawn_BR: Array, lowest: float
 ) -> Estimate:
     """A metric from its ratios, none of which is below ``lowest`` or above 1."""
-    reason, (n, clusters) = table.reason(metric), table.size(metric)
-    parts = PARTS[metric]
-    counting_K, values_K, drawn_BK = counting_R[parts], values_R[parts], drawn_BR[:, parts]
-    value, fewest = float(values_K.mean()), int(counting_K.min())
-    if np.isnan(value):
-        return Estimate(None, None, None, n, clusters, reason, 0.0, fewest)
-    drawn_BK = drawn_BK[~np.isnan(drawn_BK).any(1)]
-    valid = len(drawn_BK) / len(drawn_BR)
-    if reason or not valid:
-        return Estimate(value, None, None, n, clusters, reason or "no resample holds an item", valid, fewest)
-    low, high = _interval(counting_K, values_K, drawn_BK, lowest)
-    return Estimate(value, low, high, n, clusters, None, valid, fewest)
-
-
-def _interval(counting_K: NDArray[np.int_], values_K: Array, drawn_BK: Array, lowest: float) -> tuple[float, float]:
-    """The percentiles of the mean over the ratios, made wider by the exact interval of a ratio that never moves.
-
-    Of a mean the distances to its limits are added as squares (Zou and Donner 2008, doi 10.1002/sim.3095).
-    """
-    value, (low, high) = float(values_K.mean()), bootstrap.percentiles(drawn_BK.mean(1))
-    still = [k for k in range(len(values_K)) if bootstrap.unmoved(values_K[k], drawn_BK[:, k])]
-    if not still:
-        return low, high
-    reach_K2 = [np.subtract(bootstrap.exact(values_K[k], int(counting_K[k]), lowest), values_K[k]) for k in still]
-    down, up = np.linalg.norm([(low - value, high - value), *(reach / len(values_K) for reach in reach_K2)], axis=0)
-    return value - float(down), value + float(up)
+    parts, (n, clusters) = PARTS[metric], table.size(metric)
+    found = of_mean(values_R[parts], drawn_BR[:, parts], n, clusters, counting_R[parts], lowest)
+    return replace(found, reason=table.reason(metric)) if found.value is None else found
 
 
 def _difference(a: Sums, b: Sums, metric: str, values_R: Array, drawn_BR: Array) -> Difference:
@@ -216,7 +147,5 @@ def _difference(a: Sums, b: Sums, metric: str, values_R: Array, drawn_BR: Array)
     found = _estimate(worse, metric, counting_R, values_R, drawn_BR, -1.0)
     apart_CR = np.maximum(np.abs(a.numerators_CR - b.numerators_CR), np.abs(a.denominators_CR - b.denominators_CR))
     differing = int((apart_CR[:, PARTS[metric]] > bootstrap.ROUNDING).any(1).sum())
-    excludes = bootstrap.beyond_zero(found.low, found.high) and differing >= bootstrap.TELLING
     spread = np.nanstd(drawn_BR[:, PARTS[metric]].mean(1), ddof=1) if found.low is not None else 0.0
-    detectable = float(DETECTABLE * spread) if spread > bootstrap.ROUNDING else None
-    return Difference(**vars(found), differing=differing, excludes_zero=excludes, detectable=detectable)
+    return difference(found, differing, float(DETECTABLE * spread) if spread > bootstrap.ROUNDING else None)

@@ -14,9 +14,10 @@ from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Dialogue, Kind, Prediction, Record
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
+from unveil.evaluate.estimates import written
 from unveil.evaluate.exchange import reading
 from unveil.evaluate.exchange.reading import Elsewhere
-from unveil.evaluate.judging import MEANINGS, JudgedPrediction, agreement, judged, requests_of, summary
+from unveil.evaluate.judging import MEANINGS, JudgedPrediction, agreement, differences, judged, requests_of, summary
 from unveil.evaluate.named_files import NamedFiles
 from unveil.experts.expert import Expert, kept
 from unveil.experts.options import ExpertGroup, ExpertOptions, bind
@@ -81,6 +82,7 @@ def _judge(config: Config, expert: Expert | None, second: Expert | None) -> dict
     figures: dict[str, Any] = {
         "judges": names,
         "models": [summary(of, config.resamples, config.seed) for of in found],
+        "differences": [differences(of, config.resamples, config.seed) for of in found],
         "meanings": MEANINGS,
     }
     if len(found) == 2:
@@ -125,21 +127,19 @@ def _same(config: Config, found: Mapping[str, Sequence[Prediction]]) -> None:
 
 
 def _show(figures: Mapping[str, Any]) -> None:
-    """The figures in the terminal."""
-    for judge, models in zip(figures["judges"], figures["models"], strict=True):
+    """The figures in the terminal: each model, and each less the earlier ones."""
+    for judge, models, apart in zip(figures["judges"], figures["models"], figures["differences"], strict=True):
         rows = []
         for name, told in models.items():
             counts = told["verdicts"]
             rows.append(
-                [name, str(told["n"]), _figure(told["right"]), *(str(counts.get(k, 0)) for k in ("order", "none"))]
+                [name, str(told["n"]), written(told["right"]), *(str(counts.get(k, 0)) for k in ("order", "none"))]
             )
-        console.table(f"Judged by {judge}", ["", "n", "right", "hung on the order", "without a verdict"], rows)
+        for b, others in apart.items():
+            rows += [[f"{b} - {a}", str(told["n"]), written(told, signed=True), "", ""] for a, told in others.items()]
+        titles = ["", "n", "right and 95 % interval", "hung on\nthe order", "without\na verdict"]
+        console.table(f"Judged by {judge}", titles, rows)
     if told := figures.get("agreement"):
-        console.say(f"Cohen's kappa of both judges: {_figure(told['kappa'])}, over {told['n']} answers")
-
-
-def _figure(told: Mapping[str, Any]) -> str:
-    if told["value"] is None:
-        return f"- ({told['reason']})"
-    interval = f" [{told['low']:.2f}, {told['high']:.2f}]" if told["low"] is not None else ""
-    return f"{told['value']:.2f}{interval}"
+        kappa = told["kappa"]
+        figure = kappa["reason"] if kappa["value"] is None else written(kappa)
+        console.say(f"Cohen's kappa of both judges: {figure}, over {told['n']} answers")

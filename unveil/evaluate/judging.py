@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from unveil.core import bootstrap
 from unveil.core.records import Dialogue, Prediction, Record
-from unveil.evaluate.ratios import estimate, shares
+from unveil.evaluate.estimates import divided, estimate, plain
+from unveil.evaluate.sections import ratios
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request, Strict, Turn, prompt
 from unveil.gate.delimiters import quoted
@@ -128,10 +129,37 @@ def summary(rows: Sequence[JudgedPrediction], resamples: int, seed: int) -> dict
         own = [row for row in rows if row.model == model]
         counted = [row for row in own if row.verdict != "none"]
         sums_C2, clusters = _sums([(row.cluster, (row.verdict == "right", 1.0)) for row in counted], 2)
-        value, values_B = _resampled(sums_C2, resamples, seed, shares)
+        value, values_B = _resampled(sums_C2, resamples, seed, _share)
         counts = {name: n for name in MEANINGS if (n := sum(row.verdict == name for row in own))}
-        told[model] = {"right": estimate(value, values_B, clusters), "n": len(counted), "verdicts": counts}
+        right = plain(estimate(value, values_B, len(counted), clusters))
+        told[model] = {"right": right, "n": len(counted), "verdicts": counts}
     return told
+
+
+def differences(rows: Sequence[JudgedPrediction], resamples: int, seed: int) -> dict[str, dict[str, Any]]:
+    """How much more each model is right than each earlier one: by both names, the later one first.
+
+    Over the answers on which both have a verdict, on the same resamples of patients; ``n`` is their number.
+    """
+    names = dict.fromkeys(row.model for row in rows)
+    counted = {name: {row.id: row for row in rows if row.model == name} for name in names}
+    return {
+        b: {a: _apart(counted[a], counted[b], resamples, seed) for a in list(counted)[:i]}
+        for i, b in enumerate(counted)
+        if i
+    }
+
+
+def _apart(
+    first: Mapping[str, JudgedPrediction], second: Mapping[str, JudgedPrediction], resamples: int, seed: int
+) -> dict[str, Any]:
+    both = [i for i in first if i in second and "none" not in (first[i].verdict, second[i].verdict)]
+    if not both:
+        return {"value": None, "low": None, "high": None, "n": 0, "reason": "no answer of both has a verdict"}
+    first_N2, second_N2 = (np.array([(one[i].verdict == "right", 1.0) for i in both]) for one in (first, second))
+    clusters = [first[i].cluster for i in both]
+    right = {"right": ratios.ratio(0, 1)}
+    return ratios.differences(right, first_N2, second_N2, clusters, resamples, seed)["right"]
 
 
 def agreement(
@@ -150,7 +178,7 @@ def agreement(
     value, values_B = _resampled(table_C4, resamples, seed, kappa)
     same = sum(a == b for _, (a, b) in pairs)
     return {
-        "kappa": estimate(value, values_B, clusters, -1.0),
+        "kappa": plain(estimate(value, values_B, len(pairs), clusters, lowest=-1.0)),
         "n": len(pairs),
         "agree": same / len(pairs) if pairs else None,
     }
@@ -168,6 +196,10 @@ def kappa(table_B4: Array) -> Array:
         seen = (both + neither) / n
         chance = ((both + first) * (both + second) + (second + neither) * (first + neither)) / n**2
         return np.where(chance < 1, (seen - chance) / (1 - chance), np.nan)
+
+
+def _share(sums_B2: Array) -> Array:
+    return divided(sums_B2[:, 0], sums_B2[:, 1])
 
 
 def _sums(rows: Sequence[tuple[str, Sequence[float]]], width: int) -> tuple[Array, int]:

@@ -9,12 +9,10 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unveil.core import bootstrap
+from unveil.evaluate.estimates import Array, difference, divided, of_mean, plain
 from unveil.evaluate.sensitivity import PARTS, Counts
-
-Array = NDArray[np.float64]
 
 
 class Figures:
@@ -24,61 +22,32 @@ class Figures:
         self.counts = dict(counts)
         tables = [t for one in counts.values() for t in (one.numerators_CK, one.denominators_CK)]
         drawn = bootstrap.resampled(tables, resamples, seed) if tables else []
-        self._drawn = {key: _ratios(*drawn[2 * i : 2 * i + 2]) for i, key in enumerate(counts)}
+        self._drawn = {key: divided(*drawn[2 * i : 2 * i + 2]) for i, key in enumerate(counts)}
 
     def value(self, metric: str, key: Hashable) -> float | None:
         """A metric of one table; None where there is nothing to compute it from."""
-        one, parts = self.counts[key], PARTS[metric]
-        values_1K = _ratios(one.numerators_CK.sum(0, keepdims=True), one.denominators_CK.sum(0, keepdims=True))
-        value = float(values_1K[0, parts].mean())
+        value = float(self._values(key)[PARTS[metric]].mean())
         return None if np.isnan(value) else value
 
     def figure(self, metric: str, terms: Mapping[Hashable, int]) -> dict[str, Any]:
         """The sum of a metric of some tables, each times its sign, as JSON values with its 95 % interval.
 
-        ``value`` is None where a table has nothing to compute it from, ``low`` and ``high`` where there is no interval;
-        ``reason`` says why. Of a difference ``excludes_zero`` tells whether its interval lies on one side of zero and
-        enough clusters differ for a verdict (``bootstrap.TELLING``).
+        A sum of several is a difference (``estimates.Difference``) on the answers of the first.
         """
-        parts = PARTS[metric]
+        parts, signs = PARTS[metric], list(terms.values())
         chosen = [self.counts[key] for key in terms]
         items_CK = chosen[0].items_CK[:, parts]
-        n, clusters = int(items_CK.sum()), int(items_CK.any(1).sum())
-        counting = min(int((one.denominators_CK[:, parts] > 0).sum(0).min()) for one in chosen)
-        values = [self.value(metric, key) for key in terms]
-        about: dict[str, Any] = {"value": None, "low": None, "high": None, "n": n, "clusters": clusters}
-        if any(value is None for value in values):
-            return about | {"reason": "nothing to count" if n else "no items"}
-        value = sum(sign * v for sign, v in zip(terms.values(), values, strict=True) if v is not None)
-        about["value"] = value
-        if counting < 2:
-            about["reason"] = "one cluster only"
-        elif (low_high := self._interval(metric, terms, value, counting)) is None:
-            about["reason"] = "no resample holds an item"
-        else:
-            about["low"], about["high"] = low_high
-        if len(terms) > 1:
-            telling = _differing(chosen, list(terms.values()), parts) >= bootstrap.TELLING
-            about["excludes_zero"] = telling and bootstrap.beyond_zero(about["low"], about["high"])
-        return about
+        values_K = sum(sign * self._values(key)[parts] for key, sign in terms.items())
+        drawn_BK = sum(sign * self._drawn[key][:, parts] for key, sign in terms.items())
+        counting_K = np.min([(one.denominators_CK[:, parts] > 0).sum(0) for one in chosen], axis=0)
+        lowest, highest = (float(sum(f(sign, 0) for sign in signs)) for f in (min, max))
+        size = int(items_CK.sum()), int(items_CK.any(1).sum())
+        found = of_mean(np.asarray(values_K), np.asarray(drawn_BK), *size, counting_K, lowest, highest)
+        return plain(difference(found, _differing(chosen, signs, parts)) if len(terms) > 1 else found)
 
-    def _interval(
-        self, metric: str, terms: Mapping[Hashable, int], value: float, counting: int
-    ) -> tuple[float, float] | None:
-        """Percentiles; where no resample moves, the exact interval of what all clusters agree on."""
-        drawn_B = sum(sign * self._drawn[key][:, PARTS[metric]].mean(1) for key, sign in terms.items())
-        drawn_B = np.asarray(drawn_B)[~np.isnan(drawn_B)]
-        if not len(drawn_B):
-            return None
-        if not bootstrap.unmoved(value, drawn_B):
-            return bootstrap.percentiles(drawn_B)
-        lowest, highest = (float(sum(f(sign, 0) for sign in terms.values())) for f in (min, max))
-        return bootstrap.exact(value, counting, lowest, highest)
-
-
-def _ratios(numerators_BK: Array, denominators_BK: Array) -> Array:
-    nothing = np.full_like(numerators_BK, np.nan)
-    return np.divide(numerators_BK, denominators_BK, out=nothing, where=denominators_BK > 0)
+    def _values(self, key: Hashable) -> Array:
+        """All columns of one table, (K,)."""
+        return divided(self.counts[key].numerators_CK.sum(0), self.counts[key].denominators_CK.sum(0))
 
 
 def _differing(chosen: list[Counts], signs: list[int], parts: list[int]) -> int:

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unveil.core.bootstrap import ROUNDING
-from unveil.evaluate.sums import PARTS, Array, Sums, ratios
+from unveil.evaluate.estimates import divided
+from unveil.evaluate.sums import PARTS, Array, Sums
 
 #: With so many differing clusters and fewer all swaps are tried, 4,096 at the most.
 EXACT = 12
@@ -80,7 +81,7 @@ def _apart(first: Sums, second: Sums, swaps_BC: Array, rows_C: NDArray[np.bool_]
         change_BR = swaps_BC @ (b_CR - a_CR)[rows_C]
         moved.append((a_CR.sum(0) + change_BR, b_CR.sum(0) - change_BR))
     (numerators_a, numerators_b), (denominators_a, denominators_b) = moved
-    return ratios(numerators_b, denominators_b) - ratios(numerators_a, denominators_a)
+    return divided(numerators_b, denominators_b) - divided(numerators_a, denominators_a)
 
 
 def _extreme(first: Sums, second: Sums, parts: list[int], apart_BR: Array) -> NDArray[np.bool_]:

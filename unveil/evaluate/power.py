@@ -22,24 +22,24 @@ MOST = 3
 def power(scores: Mapping[str, Any]) -> str:
     """What this test set could show of the last model against the first, or else how well one model's figures are
     known; empty where neither can be told."""
-    about = changes(scores)
-    if not about["models"]:
+    compared = changes(scores)
+    if not compared["models"]:
         return ""
-    first, last, unit = about["models"][0], about["last"], about["unit"]
+    first, last, unit = compared["models"][0], compared["last"], compared["unit"]
     apart = scores["differences"].get(last, {}).get(first, {})
-    sizes = {key: cell["detectable"] for key, cell in _enough(apart).items() if cell.get("detectable")}
+    sizes = _first({key: cell["detectable"] for key, cell in _enough(apart).items() if cell.get("detectable")})
     if sizes:
-        clusters = max(behind(apart[key]) for key in sizes)
-        return (
-            f"With {clusters} {unit}, a true difference between {last} and {first} of {_listed(sizes)} would be told "
-            "from 0 four times in five (power 80 %, two-sided 5 %)."
+        about = (
+            f"With {_clusters(apart, sizes)} {unit}, a true difference between {last} and {first} of {_listed(sizes)}"
         )
+        return f"{about} would be told from 0 four times in five (power 80 %, two-sided 5 %)."
     cells = _enough(scores["models"][last]["metrics"])
-    known = {key: (c["high"] - c["low"]) / 2 for key, c in cells.items() if c["low"] is not None}
+    known = _first({key: (c["high"] - c["low"]) / 2 for key, c in cells.items() if c["low"] is not None})
     if not known:
         return ""
-    clusters = max(behind(cells[key]) for key in known)
-    return f"With {clusters} {unit}, figures of {last} are known to within {_listed(known)} on either side."
+    return (
+        f"With {_clusters(cells, known)} {unit}, figures of {last} are known to within {_listed(known)} on either side."
+    )
 
 
 def _enough(cells: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,8 +47,18 @@ def _enough(cells: Mapping[str, Any]) -> dict[str, Any]:
     return {key: cell for key in HEADLINES if (cell := cells.get(key)) and behind(cell) >= MANY}
 
 
+def _clusters(cells: Mapping[str, Any], named: Mapping[str, float]) -> str:
+    """How many clusters stand behind the figures that are named: one number, or from the fewest to the most."""
+    counts = [behind(cells[key]) for key in named]
+    return " to ".join(map(str, sorted({min(counts), max(counts)})))
+
+
+def _first(sizes: Mapping[str, float]) -> dict[str, float]:
+    return dict(list(sizes.items())[:MOST])
+
+
 def _listed(sizes: Mapping[str, float]) -> str:
-    return ", ".join(f"{_size(key, size)} in {MEASURES[key].name}" for key, size in list(sizes.items())[:MOST])
+    return ", ".join(f"{_size(key, size)} in {MEASURES[key].name}" for key, size in sizes.items())
 
 
 def _size(key: str, size: float) -> str:

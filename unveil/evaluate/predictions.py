@@ -19,7 +19,7 @@ from unveil.evaluate import sections
 from unveil.evaluate.exchange import reading
 from unveil.evaluate.exchange.reading import Elsewhere
 from unveil.evaluate.metrics import cases
-from unveil.evaluate.sensitivity import Looked, check_same, examples, looked
+from unveil.evaluate.sensitivity import PART, Looked, check_same, examples, looked
 
 
 @dataclass
@@ -80,6 +80,7 @@ class PredictionFiles:
         self, rows: Sequence[Prediction], asked: Sequence[Dialogue], path: str | Path, keep: sections.Keep
     ) -> list[Outcome]:
         """The outcomes of one model's answers, each of which is shown to the sections on the way."""
+        joined.complete([d.id for d in asked], [p.id for p in rows], str(path), PART)
         found = []
         try:
             for case, prediction in cases(self.records.values(), asked, rows):
@@ -123,7 +124,7 @@ class PredictionFiles:
         kept = examples(self.records, asked, seed)
         others = set() if self.common is None else self.dialogues.keys() - self.common
         found = {
-            name: looked(name, files[name], self.read(name, path), self.records, asked, kept, others)
+            name: looked(name, files[name], self.read(name, path), self.records, asked, kept, self.how.part, others)
             for name, path in own.items()
             if name in files
         }

@@ -13,11 +13,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from unveil.core import bootstrap
+from unveil.evaluate.estimates import Array, divided
 
-Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
 BINS = 15
@@ -27,7 +27,8 @@ LEVELS = 1000
 
 @dataclass(frozen=True)
 class Confident:
-    """Answers with their confidence from 0 to 1, whether each is right (0 or 1), and the cluster that it belongs to."""
+    """Answers with their confidence from 0 to 1, whether each is right (0 or 1, or the chance of a guess), and the
+    cluster that it belongs to."""
 
     confidence_N: Array
     right_N: Array
@@ -51,6 +52,10 @@ class Confident:
         gaps_N = self.right_N - self.confidence_N
         flat = counted(self.cluster_N * bins + at_N, gaps_N, self.clusters * bins)
         return flat.reshape(self.clusters, bins)
+
+    def squared(self) -> Array:
+        """The squared distances of confidences from what holds, by cluster: Brier's score (Brier 1950) of n, (C,)."""
+        return self.sums(np.square(self.confidence_N - self.right_N))
 
     def calibrated(self, confidence_N: Array) -> Confident:
         return replace(self, confidence_N=confidence_N)
@@ -80,10 +85,10 @@ def bin_of(confidence_N: Array, edges: Array) -> Numbers:
     return np.searchsorted(edges[1:-1], confidence_N)
 
 
-def calibration_error(gaps_XM: Array, n_X: Any) -> Any:
+def calibration_error(gaps_XM: Array, n_X: ArrayLike) -> Array:
     """The expected calibration error (Guo et al. 2017, arXiv 1706.04599, equation 3), with the norm l1:
-    sum over bins of n_m / n |accuracy_m - confidence_m|."""
-    return np.abs(gaps_XM).sum(-1) / n_X
+    sum over bins of n_m / n |accuracy_m - confidence_m|; NaN of no answers."""
+    return divided(np.abs(gaps_XM).sum(-1), n_X)
 
 
 def reliability(judged: Confident, edges: Array) -> list[dict[str, float]]:

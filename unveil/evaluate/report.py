@@ -32,6 +32,7 @@ from unveil.evaluate.report_data import Inputs, Table, data_section, json_of, ro
 from unveil.evaluate.report_tables import HEADLINES, MEANINGS
 from unveil.evaluate.sections import SECTIONS
 from unveil.evaluate.sections.section import Section
+from unveil.evaluate.sections.subgroups import MAIN
 
 EACH = 4  # pictures in each group of examples
 TINY_BOX_FORMAT = "bins-64"  # the box format that only the tiny model of this project has
@@ -51,6 +52,7 @@ def _environment() -> Environment:
     loader = PackageLoader("unveil.evaluate", "")
     env = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     env.filters |= report_tables.FILTERS
+    env.globals["by_group"] = MAIN
     return env
 
 
@@ -70,6 +72,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         advance()
         data = data_section(inputs, list(answered.records.values()), seed)
         advance()
+    sections = _sections(inputs, scores, answered)
     return {
         "title": inputs.title,
         "version": __version__,
@@ -82,7 +85,8 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "shown": shown,
         "failures": _failures(answered.outcomes),
         "attention": attention,
-        "sections": _sections(inputs, scores, answered),
+        "parts": {one.name: (one, figures) for one, figures in sections},
+        "contents": _contents(len(changes["models"]), bool(shown), sections, bool(attention), bool(inputs.ways_on)),
         "data": data,
         "training": {name: _curves(file) for name, file in inputs.training.items()},
         "idle": {name: found for name, file in inputs.training.items() if (found := _idle(file))},
@@ -92,6 +96,24 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "many": bootstrap.MANY,
         "telling": bootstrap.TELLING,
     }
+
+
+def _contents(
+    models: int, extremes: bool, sections: Iterable[tuple[Section[Any], Any]], attention: bool, ways_on: bool
+) -> list[tuple[str, str, str]]:
+    """The sections of the page in order: id, heading, and what the list of contents calls it."""
+    return [
+        ("pictures", "Test images, before and after" if models > 1 else "Test images", "Pictures"),
+        ("changed", "What changed", "What changed"),
+        *([("extremes", "Best and worst answers", "Best and worst")] if extremes else []),
+        *((one.name, one.title, one.title) for one, _ in sections),
+        *([("attention", "Attention maps", "Attention")] if attention else []),
+        ("failures", "Failures by kind", "Failures"),
+        ("data", "What data", "Data"),
+        ("curves", "Learning curves", "Learning curves"),
+        ("repeat", "Repeat it", "Repeat it"),
+        *([("next", "What next", "What next")] if ways_on else []),
+    ]
 
 
 def _sections(inputs: Inputs, scores: Mapping[str, Any], answered: Evaluation) -> list[tuple[Section[Any], Any]]:

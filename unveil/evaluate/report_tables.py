@@ -124,7 +124,9 @@ REASONS = {
     "no items": "nothing of the kind was asked",
     "nothing to count": "no box predicted, and none there to find",
     "one cluster only": "no interval from one patient or group",
+    "fewer than 6 clusters": "no interval from fewer than 6 patients or groups",
     "no resample holds an item": "no interval from so few",
+    "nothing is answered": "nothing is answered",
 }
 
 

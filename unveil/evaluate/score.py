@@ -38,6 +38,7 @@ from unveil.evaluate.power import power
 from unveil.evaluate.predictions import PredictionFiles
 from unveil.evaluate.score_table import show_scores
 from unveil.evaluate.sections.section import Scoring
+from unveil.evaluate.sensitivity import PART
 
 
 def score(
@@ -83,7 +84,7 @@ def score(
     splits = sorted(set().union(*asked.values()), key=str)
     dialogues = given.asked(splits)
     for name, path in predictions.items():  # another model may have answered a split that this one has not
-        joined.complete({d.id for d in dialogues}, {o.id for o in found[name]}, str(path))
+        joined.complete({d.id for d in dialogues}, {o.id for o in found[name]}, str(path), PART)
     chosen_on = validation or {}
     for name, path in chosen_on.items():
         given.look_at_validation(name, path, splits, found, kept.of(name, validation=True))
@@ -95,7 +96,9 @@ def score(
         advance()
         constant = baselines(list(records.values()), dialogues, found, sure)
         advance()
-        parts = kept.summaries(Scoring(list(records.values()), dialogues, pairs, resamples, seed, shown, radeval))
+        parts = kept.summaries(
+            Scoring(list(records.values()), dialogues, pairs, resamples, seed, shown, radeval, elsewhere.part)
+        )
         advance()
     without = [path for of in (sensitivity or {}).values() for path in of]
     files = (records_path, dialogues_path, *predictions.values(), *chosen_on.values(), *without)

@@ -7,6 +7,7 @@ from typing import Any
 
 from unveil.core import console
 from unveil.evaluate.changes import FAMILY, changes, headline
+from unveil.evaluate.estimates import written
 from unveil.evaluate.report_tables import chance
 from unveil.evaluate.sections import SECTIONS
 
@@ -45,8 +46,8 @@ def _show_few(scores: dict[str, Any], names: Sequence[str]) -> None:
     difference = scores["differences"].get(last, {}).get(first, {})
     rows = []
     for metric, title in _shown(scores, names, SHOWN).items():
-        cells = [_figure(scores["models"][name]["metrics"].get(metric)) for name in names]
-        apart = [_figure(difference.get(metric), signed=True), _chances(difference.get(metric))] if difference else []
+        cells = [written(scores["models"][name]["metrics"].get(metric)) for name in names]
+        apart = [written(difference.get(metric), signed=True), _chances(difference.get(metric))] if difference else []
         rows.append([title, _count(scores, names, metric), *cells, *apart])
     columns = ["", "n", *names, *([f"{last} - {first}", "p, Holm's p"] if difference else [])]
     console.table(f"{_splits(scores)}: value and 95 % interval", columns, rows)
@@ -55,11 +56,11 @@ def _show_few(scores: dict[str, Any], names: Sequence[str]) -> None:
 def _show_many(scores: dict[str, Any], names: Sequence[str]) -> None:
     main = _shown(scores, names, ("accuracy", "iou", *IF_ASKED, "question_accuracy", "parse_failures"))
     titles = ["", *(f"{SHOWN[m]}\nn {_count(scores, names, m)}" for m in main)]
-    models = [[name, *(_figure(scores["models"][name]["metrics"].get(m)) for m in main)] for name in names]
+    models = [[name, *(written(scores["models"][name]["metrics"].get(m)) for m in main)] for name in names]
     console.table(f"{_splits(scores)}: value and 95 % interval", titles, models)
     second = names[1]
     apart = {name: scores["differences"].get(name, {}).get(second) for name in names[2:]}
-    rows = [[n, *(f"{_figure(d.get(m), signed=True)}{_star(d.get(m))}" for m in main)] for n, d in apart.items() if d]
+    rows = [[n, *(f"{written(d.get(m), signed=True)}{_star(d.get(m))}" for m in main)] for n, d in apart.items() if d]
     console.table(f"Paired differences from {second} and 95 % interval; *: p <= 0.05 by Holm", titles, rows)
 
 
@@ -89,12 +90,3 @@ def _chances(difference: dict[str, Any] | None) -> str:
 
 def _star(difference: dict[str, Any] | None) -> str:
     return "*" if difference and difference.get("p_holm", 1.0) <= FAMILY else ""
-
-
-def _figure(estimate: dict[str, Any] | None, signed: bool = False) -> str:
-    if not estimate or estimate["value"] is None:
-        return "-"
-    sign = "+" if signed else ""
-    if estimate["low"] is None:
-        return f"{estimate['value']:{sign}.2f} (n {estimate['n']})"
-    return f"{estimate['value']:{sign}.2f} [{estimate['low']:{sign}.2f}, {estimate['high']:{sign}.2f}]"

@@ -10,15 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from unveil.core import bootstrap
 from unveil.core.bootstrap import MANY
 from unveil.evaluate import reliability
-from unveil.evaluate.reliability import Array, Confident
+from unveil.evaluate.estimates import Array, divided, estimate, plain
+from unveil.evaluate.reliability import Confident
 
 TARGETS = (0.8, 0.9, 0.95)
 """Accuracies for which a threshold is chosen on the validation split."""
 POINTS = 50
 """Points of a risk-coverage curve that are kept."""
+
+HIGHEST = {"brier_options": 2.0}
+"""The largest value of a mean, where it is not 1."""
 
 Cell = dict[str, Any]
 
@@ -42,7 +45,7 @@ def figures(
         "n": judged.sums(np.ones(len(judged))),
         "accuracy": judged.sums(judged.right_N),
         "confidence": judged.sums(judged.confidence_N),
-        "brier": judged.sums(_squared(judged)),
+        "brier": judged.squared(),
         "ece": judged.gaps(edges),
         "ece_mass": judged.gaps(massed),
         **{name: judged.sums(values_N) for name, values_N in beside.items()},
@@ -50,7 +53,7 @@ def figures(
     after = None
     if fitted and 0 < fitted.right_N.mean() < 1:
         after = judged.calibrated(reliability.isotonic(fitted, judged.confidence_N))
-        sums |= {"brier_after": judged.sums(_squared(after)), "ece_after": after.gaps(edges)}
+        sums |= {"brier_after": after.squared(), "ece_after": after.gaps(edges)}
     thresholds = {target: reliability.threshold(fitted, target, MANY) if fitted else None for target in TARGETS}
     for target, chosen in thresholds.items():
         if chosen:
@@ -69,11 +72,6 @@ def figures(
         "reliability": _bins(judged, edges),
         "curve": _points(judged),
     }
-
-
-def _squared(judged: Confident) -> Array:
-    """Brier's score of the confidence that an answer is right (Brier 1950), by answer."""
-    return np.square(judged.confidence_N - judged.right_N)
 
 
 def _after(sure: _Resampled, fitted: Confident | None, why: str) -> dict[str, Any]:
@@ -129,40 +127,25 @@ class _Resampled:
         """One sum over another, with the answers and clusters that the latter counts."""
         counted_C = self.sums[below]
         n, clusters = int(counted_C.sum()), int((counted_C > 0).sum())
-        if not n:
-            return {"value": None, "low": None, "high": None, "n": 0, "clusters": 0, "reason": "nothing is answered"}
-        drawn_B = _divided(self.drawn[above], self.drawn[below])
-        return _cell(float(self.sums[above].sum() / n), drawn_B, n, clusters)
+        value = float(divided(self.sums[above].sum(), counted_C.sum()))
+        drawn_B = divided(self.drawn[above], self.drawn[below])
+        found = plain(estimate(value, drawn_B, n, clusters, highest=HIGHEST.get(above, 1.0)))
+        return found if n else found | {"reason": "nothing is answered"}
 
     def error(self, name: str) -> Cell:
         """A calibration error from what is right less confidence, by bin."""
         n_C, gaps_CM = self.sums["n"], self.sums[name]
         value = float(reliability.calibration_error(gaps_CM.sum(0), n_C.sum()))
-        drawn_B = _divided(np.abs(self.drawn[name]).sum(-1), self.drawn["n"])
-        return _cell(value, drawn_B, int(n_C.sum()), len(n_C))
+        drawn_B = reliability.calibration_error(self.drawn[name], self.drawn["n"])
+        return plain(estimate(value, drawn_B, int(n_C.sum()), len(n_C)))
 
     def area(self) -> Cell:
         """The area under the risk-coverage curve."""
         value = float(reliability.aurc(*reliability.by_level(self.judged)))
-        return _cell(value, self.areas_B, len(self.judged), self.judged.clusters)
+        return plain(estimate(value, self.areas_B, len(self.judged), self.judged.clusters))
 
 
-def _divided(above_B: Array, below_B: Array) -> Array:
-    return np.divide(above_B, below_B, out=np.full_like(above_B, np.nan), where=below_B > 0)
-
-
-def _cell(value: float, drawn_B: Array, n: int, clusters: int) -> Cell:
-    """A figure with its 95 % interval, or the reason why it has none."""
-    drawn_B = drawn_B[np.isfinite(drawn_B)]
-    cell: Cell = {"value": value, "low": None, "high": None, "n": n, "clusters": clusters}
-    if clusters < 2 or not len(drawn_B):
-        return cell | {"reason": "one cluster only" if clusters < 2 else "no resample holds an item"}
-    same = bootstrap.unmoved(value, drawn_B) and 0 <= value <= 1
-    low, high = bootstrap.exact(value, clusters) if same else bootstrap.percentiles(drawn_B)
-    return cell | {"low": low, "high": high}
-
-
-def confident(rows: Sequence[tuple[str, float, bool]]) -> Confident:
+def confident(rows: Sequence[tuple[str, float, float]]) -> Confident:
     """Answers by their clusters, confidences and whether they are right."""
     clusters = [cluster for cluster, _, _ in rows]
     names: dict[str, int] = {name: i for i, name in enumerate(sorted(set(clusters)))}

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil.core import digests
+from unveil.core import digests, joined
 from unveil.core.answers import says_yes, yes_or_no_alone
 from unveil.core.box_formats import MARKUP, View
 from unveil.core.geometry import mean_iou
@@ -34,6 +34,8 @@ from unveil.evaluate.metrics import METRICS, RATIOS, cases
 #: Of the first of these kinds that there are, so many questions are shown in pictures.
 KINDS_SHOWN = ("diagnosis", "localisation", "grounding", "detection", "closed", "choice", "open", "recognition")
 SHOWN_IN_PICTURES = 2
+#: What to do where a file lacks answers.
+PART = "finish predicting, or let --part score what is answered (as after predict --limit)"
 
 #: Shares of answers. ``changed``: of all, those that say something else than with the own image. ``due_changed`` and
 #: ``due_right``: of those to questions whose truth is another for what is shown, those that change, and those that are
@@ -102,14 +104,15 @@ def looked(
     records: Mapping[str, Record],
     dialogues: Sequence[Dialogue],
     kept: Collection[str] = (),
+    part: bool = False,
     others: Collection[str] = (),
 ) -> dict[Shown, Looked]:
     """What a model's ``files`` show beside its ``own`` predictions, by what was shown.
 
-    ``dialogues`` are those that are scored, ``kept`` the ids of those whose answers the page shows. ``others`` are the
-    ids of questions that are not scored because only a part is: then a file may have answers to them, and need not have
-    all. Raises ``ScoreError`` where a file is mixed, of another set, of the own images or incomplete, and where two are
-    of the same images.
+    ``dialogues`` are those that are scored, ``kept`` the ids of those whose answers the page shows. With ``part`` a
+    file need not have answers to all, and may have some to ``others``, the ids of questions that are not scored. Raises
+    ``ScoreError`` where a file is mixed, of another set, of the own images or incomplete, and where two are of the same
+    images.
     """
     found: dict[Shown, Looked] = {}
     with_image = {p.id: p for p in own}
@@ -120,7 +123,7 @@ def looked(
             raise ScoreError(f"--sensitivity {name}: {path} is a second file of images shown as {shown}")
         if not (rows := [row for row in every if row.id not in others]):
             raise ScoreError(f"{path}: it has no answer to a question that every model has answered (--part)")
-        asked = _asked(path, shown, rows, records, dialogues, bool(others))
+        asked = _asked(path, shown, rows, records, dialogues, part)
         beside = [with_image[d.id] for d in asked]
         found[shown] = _counted(path, shown, rows, beside, records, dialogues, asked, kept)
     return found
@@ -156,9 +159,7 @@ def _asked(
     wanted = [d for d in dialogues if d.kind in kinds and change.takes(d.record)]
     if part:
         wanted = [d for d in wanted if d.id in answered]
-    if missing := {d.id for d in wanted} - answered.keys():
-        lack = f"{len(missing)} of {len(wanted)} questions have none ({some(missing)})"
-        raise ScoreError(f"{path}: predictions are incomplete: {lack}; finish predicting")
+    joined.complete({d.id for d in wanted}, answered.keys(), str(path), PART)
     if more := answered.keys() - {d.id for d in wanted}:
         raise ScoreError(f"{path}: {some(more)} cannot have been shown as {shown} by these records")
     if shown == "other-patient" and (lost := [row.id for row in rows if row.shown_record not in records]):
@@ -206,7 +207,9 @@ def check_same(found: Mapping[str, Mapping[Shown, Looked]]) -> None:
             beside and one.asked_of_lesions != other.asked_of_lesions
         ):
             told = f"{a}, {shown_a}, answers other questions than {b}, {shown_b}"
-            raise ScoreError(f"--sensitivity: {told}, so nothing can be subtracted; predict with the same --kinds")
+            raise ScoreError(
+                f"--sensitivity: {told}, so nothing can be subtracted; predict with the same --kinds and --limit"
+            )
 
 
 _SUBTRACTED = ({"lesion-hidden", "elsewhere-hidden"}, {"lesion-only", "blank"})

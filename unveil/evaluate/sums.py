@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unveil.core.grading import Outcome
+from unveil.evaluate.estimates import divided
 from unveil.evaluate.metrics import METRICS, RATIOS
 
 COLUMN = {ratio: i for i, ratio in enumerate(RATIOS)}
@@ -57,7 +58,7 @@ class Sums:
     def values_R(self) -> Array:
         """The ratios over all clusters."""
         every_1C = np.ones((1, len(self.items_CR)))
-        values_R: Array = ratios(every_1C @ self.numerators_CR, every_1C @ self.denominators_CR)[0]
+        values_R: Array = divided(every_1C @ self.numerators_CR, every_1C @ self.denominators_CR)[0]
         return values_R
 
     def size(self, metric: str) -> tuple[int, int]:
@@ -115,9 +116,3 @@ def added(outcomes: Sequence[Outcome]) -> Added:
 def sums(outcomes: Sequence[Outcome]) -> Sums:
     """The outcomes' contributions added up by cluster."""
     return added(outcomes).sums()
-
-
-def ratios(numerators_BR: Array, denominators_BR: Array) -> Array:
-    """All ratios (B, R) of summed numerators and denominators; NaN where one has nothing to count."""
-    nothing = np.full_like(numerators_BR, np.nan)
-    return np.divide(numerators_BR, denominators_BR, out=nothing, where=denominators_BR > 0)

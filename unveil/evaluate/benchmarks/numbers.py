@@ -5,6 +5,7 @@ An answer is read if it holds one number. Of others the error is not known: they
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 
 from unveil.core import bootstrap
 from unveil.core.records import Dialogue, Prediction, Record
+from unveil.evaluate.estimates import divided, estimate, plain
 
 #: A number that is no part of a word, such as the 2 of T2 or of CO2.
 NUMBER = re.compile(r"(?<![\w.,])-?\d+(?:[.,]\d+)?(?![\w]|[.,]\d)")
@@ -77,11 +79,6 @@ def _mean(rows: Sequence[Miss], resamples: int, seed: int) -> Mapping[str, Any]:
     for cluster, error in read:
         sums_C2[at[cluster]] += error, 1
     value = float(sums_C2[:, 0].sum() / len(read))
-    if len(clusters) < 2:
-        return {"value": value, "low": None, "high": None, "reason": "one cluster only", **about}
     [drawn_B2] = bootstrap.resampled([sums_C2], resamples, seed)
-    means_B = drawn_B2[:, 0] / drawn_B2[:, 1]
-    if bootstrap.unmoved(value, means_B):  # an error has no upper end, so that what all agree on has no interval
-        return {"value": value, "low": None, "high": None, "reason": "all clusters alike", **about}
-    low, high = bootstrap.percentiles(means_B)
-    return {"value": value, "low": float(low), "high": float(high), "reason": None, **about}
+    found = estimate(value, divided(drawn_B2[:, 0], drawn_B2[:, 1]), len(read), len(clusters), highest=math.inf)
+    return {"reason": None, **plain(found), "unread": len(rows) - len(read)}

@@ -15,7 +15,8 @@ from unveil.core.grading import Outcome
 from unveil.core.records import Record
 from unveil.evaluate.benchmarks.benchmark import Benchmark
 from unveil.evaluate.benchmarks.questions import unseen
-from unveil.evaluate.intervals import Estimate, estimates, plain_mean
+from unveil.evaluate.estimates import Estimate
+from unveil.evaluate.intervals import estimates, plain_mean
 
 #: What metrics are called on pages.
 TITLES = {

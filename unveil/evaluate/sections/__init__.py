@@ -16,7 +16,15 @@ from unveil.evaluate.sections.reports import REPORTS
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 from unveil.evaluate.sections.subgroups import SUBGROUPS
 
-SECTIONS: tuple[Section[Any], ...] = (*(BOXES, REPORTS, HALLUCINATION, CALIBRATION, SUBGROUPS, LOOKING, AS_PUBLISHED),)
+SECTIONS: tuple[Section[Any], ...] = (
+    BOXES,
+    REPORTS,
+    HALLUCINATION,
+    CALIBRATION,
+    SUBGROUPS,
+    LOOKING,
+    AS_PUBLISHED,
+)
 
 Keep = Callable[[Case, Prediction], None]
 

@@ -18,8 +18,8 @@ from unveil.core.answers import yes_or_no_alone
 from unveil.core.grading import Case
 from unveil.core.records import Prediction
 from unveil.core.words import overlap
+from unveil.evaluate.estimates import divided, estimate, plain
 from unveil.evaluate.published import llava_med, lmms_eval, medevalkit, pope, vlmevalkit
-from unveil.evaluate.ratios import estimate, shares
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 Array = NDArray[np.float64]
@@ -255,16 +255,16 @@ def _told(sums_C: Array, sums_B: Array) -> dict[str, Any]:
         of_C, of_B = sums_C[:, 5 * i : 5 * i + 5], sums_B[:, 5 * i : 5 * i + 5]
         if not of_C[:, 4].any():
             continue
-        theirs_B, ours_B = shares(of_B[:, :2]), shares(of_B[:, 2:4])
-        theirs, ours = (float(shares(of_C[:, k : k + 2].sum(0, keepdims=True))[0]) for k in (0, 2))
-        clusters = int((of_C[:, 4] > 0).sum())
-        told[figure.name] = {
-            "n": int(of_C[:, 4].sum()),
-            "clusters": clusters,
-            "published": estimate(theirs, theirs_B, clusters),
-            "ours": estimate(ours, ours_B, clusters),
-            "difference": estimate(theirs - ours, theirs_B - ours_B, clusters, -1.0),
+        n, clusters = int(of_C[:, 4].sum()), int((of_C[:, 4] > 0).sum())
+        theirs, ours = (float(divided(*of_C[:, k : k + 2].sum(0))) for k in (0, 2))
+        theirs_B, ours_B = (divided(of_B[:, k], of_B[:, k + 1]) for k in (0, 2))
+        own, other = (int((of_C[:, k] > 0).sum()) for k in (1, 3))
+        found = {
+            "published": estimate(theirs, theirs_B, n, clusters, own),
+            "ours": estimate(ours, ours_B, n, clusters, other),
+            "difference": estimate(theirs - ours, theirs_B - ours_B, n, clusters, min(own, other), lowest=-1.0),
         }
+        told[figure.name] = {"n": n, "clusters": clusters, **{name: plain(one) for name, one in found.items()}}
     return told
 
 

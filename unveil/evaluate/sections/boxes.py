@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from unveil.core import console, phrases
@@ -12,10 +12,9 @@ from unveil.core.geometry import Box
 from unveil.core.grading import Case, ScoreError
 from unveil.core.records import Prediction
 from unveil.evaluate.box_calibration import calibration
-from unveil.evaluate.box_figures import Boxes, figures
+from unveil.evaluate.box_figures import Boxes, curve_resamples, figures
 from unveil.evaluate.detections import BoxAnswer
-from unveil.evaluate.figures import plain
-from unveil.evaluate.intervals import Estimate
+from unveil.evaluate.estimates import Estimate, plain, written
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 #: The kinds of questions that ask for places, and what each is called.
@@ -109,6 +108,7 @@ def _kind(
         "left_out": {"no place known": len(first.answers) - placed, "not exhaustive": placed - proven},
         "empty": sum(not a.true for a in first.proven.answers),
         "true": dict(sorted(Counter(name for a in first.placed.answers for name in a.true_names).items())),
+        "note": _fewer(models.values(), scoring.resamples),
         "models": found,
         "differences": {b: {a: _rows(of) for a, of in row.items()} for b, row in apart.items()},
     }
@@ -133,6 +133,15 @@ def _said(of: Boxes) -> dict[str, Any]:
     }
 
 
+def _fewer(models: Collection[Boxes], resamples: int) -> str:
+    """That curves have fewer resamples than other figures; empty where they have all, or there is no curve."""
+    fewer = curve_resamples(models, resamples)
+    if fewer == resamples or all(of.reason for of in models):
+        return ""
+    told = f"intervals of AP and FROC come from {fewer} of the {resamples} resamples, since there are many boxes"
+    return f"{told}; their ends are less sure than others"
+
+
 #: Figures that the terminal shows, and what of them for each kind.
 SHOWN = {
     "ap50": "mAP at IoU 0.5",
@@ -151,22 +160,17 @@ def shown(section: dict[str, Any]) -> None:
         models = of["models"]
         told = {k for model in models.values() for k, v in model["figures"].items() if v["value"] is not None}
         rows = [
-            [title, *(_cell(model["figures"].get(figure)) for model in models.values())]
+            [title, *(written(model["figures"].get(figure), n=True) for model in models.values())]
             for figure, title in SHOWN.items()
             if figure in told
         ]
         if rows:
             console.table(f"Boxes · {of['title']}: value and 95 % interval", ["", *models], rows)
+        if of["note"]:
+            console.say(f"{of['title']}: {of['note']}")
         for name, model in models.items():
             if model["reason"]:
                 console.say(f"{name}: no AP and no FROC, since {model['reason']}")
-
-
-def _cell(value: dict[str, Any] | None) -> str:
-    if not value or value["value"] is None:
-        return "-"
-    limits = "" if value["low"] is None else f" [{value['low']:.2f}, {value['high']:.2f}]"
-    return f"{value['value']:.2f}{limits} (n {value['n']})"
 
 
 BOXES: Section[BoxAnswer] = Section("boxes", "Boxes", keep, summarise, "boxes.html.j2", shown=shown)

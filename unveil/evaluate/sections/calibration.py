@@ -1,7 +1,8 @@
 """Calibration: whether a model's confidence tells when it is right, and what is gained where it answers only when sure.
 
 Of yes-or-no questions and of multiple choice the confidence is that of the likeliest answer among those to choose from,
-the softmax over their log-probabilities (``Prediction.options``), and what is judged is that answer, not the text. Of
+the softmax over their log-probabilities (``Prediction.options``), and what is judged is that answer, not the text;
+among equally likely ones it is a guess. Of
 names and open answers it is the geometric mean of the probabilities of the answer's tokens (``Prediction.tokens``), and
 what is judged is the text. Thresholds and the isotonic calibration are chosen on the validation split alone.
 """
@@ -9,7 +10,7 @@ what is judged is the text. Thresholds and the isotonic calibration are chosen o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,10 +18,11 @@ import numpy as np
 from unveil.core import console
 from unveil.core.answers import yes_or_no_alone
 from unveil.core.bootstrap import MANY
-from unveil.core.choices import read_choice
+from unveil.core.choices import likeliest, read_choice
 from unveil.core.grading import Case
 from unveil.core.records import Prediction
 from unveil.evaluate import selective
+from unveil.evaluate.estimates import written
 from unveil.evaluate.reliability import BINS, Confident
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 from unveil.evaluate.selective import TARGETS
@@ -39,7 +41,9 @@ class Sureness(NamedTuple):
     group: str
     cluster: str
     confidence: float
-    right: bool
+    right: float
+    """0 or 1, or the chance of a guess among equally likely options.
+    """
     brier: float = 0.0
     """Over all options: the sum of (p_k - y_k)^2, as Brier (1950) has it."""
     mass: float = 0.0
@@ -53,20 +57,21 @@ def keep(case: Case, prediction: Prediction) -> Sureness | None:
     if case.dialogue.kind in FREE:
         if (right := case.outcome.right) is None:
             return None
-        return Sureness("free", case.record.cluster, _of_tokens(prediction), right)
+        return Sureness("free", case.record.cluster, _of_tokens(prediction), float(right))
     true = _true(case)
     if true is None:
         return None
     group = "choice" if case.dialogue.kind == "choice" else "yes_no"
     if not prediction.options:
-        return Sureness(group, case.record.cluster, math.nan, False)
+        return Sureness(group, case.record.cluster, math.nan, 0.0)
     odds = [math.exp(logp) for logp in prediction.options]
     most = max(prediction.options)
     weights = [math.exp(logp - most) for logp in prediction.options]
     shares = [weight / sum(weights) for weight in weights]
     brier = sum((share - (i == true)) ** 2 for i, share in enumerate(shares))
-    likeliest = prediction.options.index(most)
-    return Sureness(group, case.record.cluster, max(shares), likeliest == true, brier, sum(odds), true)
+    guesses = likeliest(prediction.options)
+    chance = (true in guesses) / len(guesses)
+    return Sureness(group, case.record.cluster, max(shares), chance, brier, sum(odds), true)
 
 
 def _of_tokens(prediction: Prediction) -> float:
@@ -144,21 +149,13 @@ def shown(figures: dict[str, Any]) -> None:
                 rows.append([f"{model}: {GROUPS[group].lower()}", "0", "-", "-", "-", "-"])
                 continue
             last = found["selective"][-1]
-            answered = "-" if "reason" in last else _share(last["coverage"])
-            right = "-" if "reason" in last else _share(last["accuracy"])
-            cells = [_share(found["ece"]), _share(found["brier"]), answered, right]
+            answered = "-" if "reason" in last else written(last["coverage"])
+            right = "-" if "reason" in last else written(last["accuracy"])
+            cells = [written(found["ece"]), written(found["brier"]), answered, right]
             rows.append([f"{model}: {GROUPS[group].lower()}", str(found["n"]), *cells])
     target = f"{TARGETS[-1]:.0%}"
     columns = ["", "n", "ECE", "Brier", f"answered where sure\n(for {target})", "of these right"]
     console.table("Calibration: value and 95 % interval", columns, rows)
-
-
-def _share(cell: Mapping[str, Any]) -> str:
-    if cell["value"] is None:
-        return "-"
-    if cell["low"] is None:
-        return f"{cell['value']:.2f} (n {cell['n']})"
-    return f"{cell['value']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}]"
 
 
 CALIBRATION = Section(

@@ -10,6 +10,7 @@ Shapes: N answers or pairs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,7 +21,8 @@ from unveil.core.answers import yes_no, yes_or_no_alone
 from unveil.core.grading import Case, ScoreError
 from unveil.core.records import Prediction
 from unveil.core.text_metrics import words
-from unveil.evaluate.sections.ratios import Array, Statistic, differences, estimates, f_score, ratio
+from unveil.evaluate.estimates import Array, written
+from unveil.evaluate.sections.ratios import Statistic, differences, estimates, f_score, ratio
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 
@@ -91,19 +93,32 @@ def _chair(case: Case) -> tuple[float, ...]:
 
 
 def summarise(answers: Answers[ProbeAnswer], scoring: Scoring) -> dict[str, Any] | None:
-    """Figures of pairs by how what is absent was chosen, and of reports."""
+    """Figures of pairs by how what is absent was chosen, and of reports.
+
+    Of a part of the questions only whole pairs are counted.
+    """
     given = {model: list(rows) for model, rows in answers.asked.items()}
     rows = next(iter(given.values()), [])
     if not rows:
         return None
-    found: dict[str, Any] = {"probes": {}, "chair": None}
-    for way in dict.fromkeys(one.pair.partition("/")[0] for one in rows if one.pair):
-        part = {model: [one for one in of if (one.pair or "").startswith(f"{way}/")] for model, of in given.items()}
+    asked = Counter(one.pair for one in rows if one.pair is not None)
+    halves = {pair for pair, n in asked.items() if n == 1} if scoring.part else set()
+    found: dict[str, Any] = {"probes": {}, "chair": None, "half_pairs": len(halves)}
+    for way in dict.fromkeys(_way(pair) for pair in asked if pair not in halves):
+        part = {
+            model: [one for one in of if one.pair is not None and one.pair not in halves and _way(one.pair) == way]
+            for model, of in given.items()
+        }
         found["probes"][way] = _figures(part, PROBES, scoring)
     reports = {model: [one for one in of if one.pair is None] for model, of in given.items()}
     if any(reports.values()):
         found["chair"] = _figures(reports, CHAIR, scoring)
     return found
+
+
+def _way(pair: str) -> str:
+    """How what is absent was chosen."""
+    return pair.partition("/")[0]
 
 
 def _figures(
@@ -147,18 +162,13 @@ def shown(section: dict[str, Any]) -> None:
     for title, table in tables:
         models = list(table["models"])
         rows = [
-            [NAMES[key], str(cells[0]["n"]), *map(_figure, cells)]
+            [NAMES[key], str(cells[0]["n"]), *map(written, cells)]
             for key in table["models"][models[0]]["metrics"]
             if (cells := [table["models"][model]["metrics"][key] for model in models])
         ]
         console.table(title, ["", "n", *models], rows)
-
-
-def _figure(cell: Mapping[str, Any]) -> str:
-    if cell["value"] is None:
-        return "-"
-    limits = "" if cell["low"] is None else f" [{cell['low']:.2f}, {cell['high']:.2f}]"
-    return f"{cell['value']:.2f}{limits}"
+    if section["half_pairs"]:
+        console.say(f"{section['half_pairs']} pairs are left out, of which one question is asked only (--part)")
 
 
 HALLUCINATION: Section[ProbeAnswer] = Section(

@@ -9,12 +9,15 @@ from typing import Any, get_args
 from unveil.core import console
 from unveil.core.grading import Case
 from unveil.core.records import Prediction, Shown
+from unveil.evaluate.estimates import written
 from unveil.evaluate.looking_figures import Figures
 from unveil.evaluate.looking_pictures import cards, kept
 from unveil.evaluate.metrics import METRICS
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 from unveil.evaluate.sensitivity import SHARES, Counts, Looked
 
+#: What the terminal shows.
+SHOWN_SHARES = ("changed", "due_right")
 #: In this order.
 CONDITIONS: tuple[Shown, ...] = tuple(one for one in get_args(Shown) if one != "own")
 
@@ -108,19 +111,10 @@ def _show(section: dict[str, Any]) -> None:
         for shown, one in of.items():
             metric = next((m for m in ("question_accuracy", "accuracy") if m in one["metrics"]), None)
             drop = one["metrics"][metric]["drop"] if metric else None
-            cells = [_cell(drop, signed=True), *(_cell(one[share]) for share in ("changed", "due_right"))]
-            rows.append([f"{model}, {shown}", str(one["questions"]), *cells])
-    titles = ["", "n", "accuracy lost", "answers changed", "right where due"]
+            cells = [written(drop, signed=True, n=True), *(written(one[share], n=True) for share in SHOWN_SHARES)]
+            rows.append([f"{model}, {shown}", *cells])
+    titles = ["", "accuracy lost", "answers changed", "right where due"]
     console.table("Does it look at the image? Value and 95 % interval", titles, rows)
-
-
-def _cell(figure: Mapping[str, Any] | None, signed: bool = False) -> str:
-    if figure is None or figure["value"] is None:
-        return "-"
-    sign = "+" if signed else ""
-    if figure["low"] is None:
-        return f"{figure['value']:{sign}.2f}"
-    return f"{figure['value']:{sign}.2f} [{figure['low']:{sign}.2f}, {figure['high']:{sign}.2f}]"
 
 
 LOOKING: Section[None] = Section(

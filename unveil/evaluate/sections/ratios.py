@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unveil.core import bootstrap
-
-Array = NDArray[np.float64]
+from unveil.evaluate.estimates import Array, difference, divided, estimate, plain
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,7 @@ def f_score(numerator: int, denominators: tuple[int, ...], times: float = 2.0, h
     """``times`` a column over the sum of others: with 2, hits, what was said and what is true it is F1."""
 
     def of(sums_K: Array) -> Array:
-        below = sums_K[..., list(denominators)].sum(-1)
-        value: Array = np.divide(
-            times * sums_K[..., numerator], below, out=np.full(below.shape, np.nan), where=below > 0
-        )
-        return value
+        return divided(times * sums_K[..., numerator], sums_K[..., list(denominators)].sum(-1))
 
     return Statistic(of, denominators, highest)
 
@@ -74,8 +69,9 @@ def estimates(
     (drawn_BK,) = bootstrap.resampled([table.sums_CK], resamples, seed)
     found = {}
     for name, one in figures.items():
-        n = int((values_NK[:, list(one.counts)] != 0).any(1).sum())
-        found[name] = _estimate(one.of(table.sums_CK.sum(0)), one.of(drawn_BK), table, one, n, 0.0)
+        n, value = int(_counts(values_NK, one).sum()), float(one.of(table.sums_CK.sum(0)))
+        counting = int(_counts(table.items_CK, one).sum())
+        found[name] = plain(estimate(value, one.of(drawn_BK), n, counting, highest=one.highest))
     return found
 
 
@@ -92,29 +88,23 @@ def differences(
     drawn_a, drawn_b = bootstrap.resampled([a.sums_CK, b.sums_CK], resamples, seed)
     found = {}
     for name, one in figures.items():
-        columns = list(one.counts)
-        n = int(((first_NK[:, columns] != 0) | (second_NK[:, columns] != 0)).any(1).sum())
-        value = one.of(b.sums_CK.sum(0)) - one.of(a.sums_CK.sum(0))
-        drawn = one.of(drawn_b) - one.of(drawn_a)
-        row = _estimate(value, drawn, ClusterSums(a.sums_CK, a.items_CK + b.items_CK), one, n, -one.highest)
-        apart_C = np.nan_to_num(one.of(a.sums_CK)) != np.nan_to_num(one.of(b.sums_CK))
-        row["differing"] = int(apart_C.sum())
-        enough = row["differing"] >= bootstrap.TELLING
-        found[name] = row | {"excludes_zero": enough and bootstrap.beyond_zero(row["low"], row["high"])}
+        n = int((_counts(first_NK, one) | _counts(second_NK, one)).sum())
+        in_a, in_b = _counts(a.items_CK, one), _counts(b.items_CK, one)
+        value = float(one.of(b.sums_CK.sum(0)) - one.of(a.sums_CK.sum(0)))
+        fewest = int(min(in_a.sum(), in_b.sum()))
+        drawn_B = one.of(drawn_b) - one.of(drawn_a)
+        apart = estimate(value, drawn_B, n, int((in_a | in_b).sum()), fewest, -one.highest, one.highest)
+        found[name] = plain(difference(apart, int(_differ(one.of(a.sums_CK), one.of(b.sums_CK)).sum())))
     return found
 
 
-def _estimate(
-    value: Array, drawn_B: Array, table: ClusterSums, one: Statistic, n: int, lowest: float
-) -> dict[str, Any]:
-    clusters = int((table.items_CK[:, list(one.counts)] > 0).any(1).sum())
-    row: dict[str, Any] = {"value": None, "low": None, "high": None, "n": n, "clusters": clusters}
-    if np.isnan(value):
-        return row | {"reason": "nothing to count" if n else "no items"}
-    row["value"], drawn_B = float(value), drawn_B[~np.isnan(drawn_B)]
-    if clusters < 2:
-        return row | {"reason": "one cluster only"}
-    low, high = bootstrap.percentiles(drawn_B)
-    if bootstrap.unmoved(float(value), drawn_B):
-        low, high = bootstrap.exact(float(value), clusters, lowest, one.highest)
-    return row | {"low": low, "high": high}
+def _counts(values_XK: Array, one: Statistic) -> NDArray[np.bool_]:
+    """Where a figure has something to count, (X,)."""
+    counts_X: NDArray[np.bool_] = (values_XK[:, list(one.counts)] != 0).any(1)
+    return counts_X
+
+
+def _differ(first_C: Array, second_C: Array) -> NDArray[np.bool_]:
+    """Where the figures of clusters differ, also in whether there is one, (C,)."""
+    same_C = np.isclose(first_C, second_C, rtol=0.0, atol=bootstrap.ROUNDING, equal_nan=True)
+    return ~same_C

@@ -22,7 +22,8 @@ from unveil.core.records import Prediction
 from unveil.core.reported import ReportComparison
 from unveil.evaluate import meteor
 from unveil.evaluate.cider import Cider
-from unveil.evaluate.sections.ratios import Array, Statistic, differences, estimates, f_score, ratio
+from unveil.evaluate.estimates import Array, written
+from unveil.evaluate.sections.ratios import Statistic, differences, estimates, f_score, ratio
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 
@@ -109,7 +110,7 @@ class _Columns:
 
     def add(self, name: str, highest: float = 1.0) -> None:
         """A figure that is the mean of a further column."""
-        self.figures[name] = Statistic(ratio(self.width, _ONE).of, (_ONE,), highest)
+        self.figures[name] = ratio(self.width, _ONE, highest=highest)
         self.width += 1
 
 
@@ -133,9 +134,6 @@ def _table(
         columns.add(name, highest)
         tables = {model: np.hstack([table, values[model][:, None]]) for model, table in tables.items()}
     sure = scoring.resamples, scoring.seed
-
-    def apart(first: Array, second: Array) -> dict[str, dict[str, Any]]:
-        return differences(columns.figures, first, second, clusters, *sure)
 
     return {
         "signature": text.signature(cut),
@@ -281,7 +279,7 @@ def shown(section: dict[str, Any]) -> None:
         for name in ("bleu4_sacre", "rougeL", "ciderD", "found_f1", "denied_f1"):
             cells = [table["models"][m]["metrics"].get(name) for m in models]
             if any(cells):
-                rows.append([NAMES[name], str(table["n"]), *map(_figure, cells)])
+                rows.append([NAMES[name], str(table["n"]), *(written(cell, 3) for cell in cells)])
         empty = [str(table["models"][m]["counts"]["empty"]) for m in models]
         rows.append(["answers without text", str(table["n"]), *empty])
         console.table(f"Reports ({table['signature']})", ["", "n", *models], rows)
@@ -289,13 +287,6 @@ def shown(section: dict[str, Any]) -> None:
         console.say(f"not measured: {name}: {why}")
     if section["without_reference"]:
         console.say(f"{section['without_reference']} questions for a report have no reference and are in no figure")
-
-
-def _figure(cell: Mapping[str, Any] | None) -> str:
-    if not cell or cell["value"] is None:
-        return "-"
-    limits = "" if cell["low"] is None else f" [{cell['low']:.3f}, {cell['high']:.3f}]"
-    return f"{cell['value']:.3f}{limits}"
 
 
 REPORTS: Section[KeptReport] = Section("reports", "Reports", keep, summarise, "reports.html.j2", shown=shown)

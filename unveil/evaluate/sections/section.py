@@ -30,6 +30,8 @@ class Scoring:
     """By model and by what was shown, what became of answers to images that were taken away."""
     radeval: Sequence[Metric] = ()
     """Metrics of reports that the package RadEval is asked for."""
+    part: bool = False
+    """Whether the questions are only those of the split that every model has answered."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Section(Generic[Kept]):
     summarise: Callable[[Answers[Kept], Scoring], dict[str, Any] | None]
     """The figures, as JSON values, from what was kept of each model's answers; None where there are none to tell."""
     template: str
-    """The file beside this one that shows them: Jinja, told ``section`` (the figures) and ``models`` (their names)."""
+    """The file beside this one that shows them: Jinja, told ``section`` (the figures) beside all that the page is."""
     pictures: Callable[[dict[str, Any], Mapping[str, Record], Mapping[str, Dialogue], Path], Any] | None = None
     """From the figures, records, dialogues by id and the records' file what the template is told as
     ``section.pictures``, where it shows some."""

@@ -18,6 +18,7 @@ from unveil.core.geometry import area
 from unveil.core.grading import Case, Outcome
 from unveil.core.records import Prediction
 from unveil.evaluate.box_figures import SIZES
+from unveil.evaluate.estimates import Array, Estimate, divided, estimate, plain
 from unveil.evaluate.figures import Figures, Sure
 from unveil.evaluate.report_tables import MEASURES, change, figure
 from unveil.evaluate.sections.section import Answers, Scoring, Section
@@ -127,6 +128,8 @@ class Extremes:
     way: str
     worst: str
     best: str
+    n: int
+    """Items in both."""
 
 
 def _worst(tables: Mapping[str, Added], groups: Groups, by: Mapping[str, Any], scoring: Scoring) -> dict[str, Any]:
@@ -135,7 +138,7 @@ def _worst(tables: Mapping[str, Added], groups: Groups, by: Mapping[str, Any], s
     extremes = list(_extremes(list(tables), by))
     for one, gap in zip(extremes, _gaps(tables, groups, extremes, scoring), strict=True):
         of = found[one.model].setdefault(one.metric, {})
-        of[one.way] = {"worst": one.worst, "best": one.best, "gap": gap}
+        of[one.way] = {"worst": one.worst, "best": one.best, "gap": plain(gap)}
     return found
 
 
@@ -143,10 +146,12 @@ def _extremes(models: Sequence[str], by: Mapping[str, Any]) -> Iterator[Extremes
     for way, groups in by.items():
         for model in models:
             for metric in MAIN:
-                values = {name: cell["value"] for name, cell in _able(groups, model, metric)}
-                if len(values) > 1:
+                cells = dict(_able(groups, model, metric))
+                values = {name: cell["value"] for name, cell in cells.items()}
+                if len(set(values.values())) > 1:
                     worst, best = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
-                    yield Extremes(model, metric, way, worst, best)
+                    n = cells[worst]["n"] + cells[best]["n"]
+                    yield Extremes(model, metric, way, worst, best, n)
 
 
 def _able(groups: Mapping[str, Any], model: str, metric: str) -> Iterator[tuple[str, Figures]]:
@@ -159,9 +164,9 @@ def _able(groups: Mapping[str, Any], model: str, metric: str) -> Iterator[tuple[
 
 def _gaps(
     tables: Mapping[str, Added], groups: Groups, extremes: Sequence[Extremes], scoring: Scoring
-) -> Iterator[dict[str, float | None]]:
+) -> Iterator[Estimate]:
     """The best group less the worst, both drawn together, since patients may be in both."""
-    held: list[NDArray[np.float64]] = []
+    held: list[Array] = []
     for one in extremes:
         for name in (one.best, one.worst):
             held += tables[one.model].of_ratio(one.metric, groups[one.way][name])
@@ -169,24 +174,17 @@ def _gaps(
         return
     columns_CK = np.stack(held, axis=1)
     [drawn_BK] = bootstrap.resampled([columns_CK], scoring.resamples, scoring.seed)
-    for i in range(len(extremes)):
+    for i, one in enumerate(extremes):
         part = slice(4 * i, 4 * i + 4)
-        yield _gap(columns_CK[:, part].sum(0)[None], drawn_BK[:, part])
+        value, values_B = (_apart(of[..., part]) for of in (columns_CK.sum(0), drawn_BK))
+        counting_C2 = columns_CK[:, part][:, [1, 3]] > 0
+        clusters, fewest = int(counting_C2.any(1).sum()), int(counting_C2.sum(0).min())
+        yield estimate(float(value), values_B, one.n, clusters, fewest, lowest=-1.0)
 
 
-def _gap(all_14: NDArray[np.float64], drawn_B4: NDArray[np.float64]) -> dict[str, float | None]:
-    """A difference of two ratios with its interval, from numerator and denominator of each."""
-    able_B4 = drawn_B4[(drawn_B4[:, [1, 3]] > 0).all(1)]
-    value = float(_apart(all_14)[0])
-    if not len(able_B4):
-        return {"value": value, "low": None, "high": None}
-    low, high = bootstrap.percentiles(_apart(able_B4))
-    return {"value": value, "low": low, "high": high}
-
-
-def _apart(sums_B4: NDArray[np.float64]) -> NDArray[np.float64]:
-    apart_B: NDArray[np.float64] = sums_B4[:, 0] / sums_B4[:, 1] - sums_B4[:, 2] / sums_B4[:, 3]
-    return apart_B
+def _apart(sums_X4: Array) -> Array:
+    """A difference of two ratios from numerator and denominator of each."""
+    return divided(sums_X4[..., 0], sums_X4[..., 1]) - divided(sums_X4[..., 2], sums_X4[..., 3])
 
 
 # --------------------------------------------------------------------------------------------------------------- words
