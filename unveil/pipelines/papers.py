@@ -221,7 +221,11 @@ def text(paper: Paper, about: Mapping[str, Any]) -> str:
     if about["missing"]:
         lines += [f"**Data sets that were not there: {', '.join(about['missing'])}.**", ""]
     for table in about["tables"]:
-        lines += [f"## {table['title']}", "", f"| | {' | '.join(table['columns'])} |"]
+        lines += [f"## {table['title']}", ""]
+        if not any(cell["ours"] for cells in table["rows"].values() for cell in cells.values()):
+            lines += ["None of it was measured; the paper's figures stand in study.json.", ""]
+            continue
+        lines.append(f"| | {' | '.join(table['columns'])} |")
         lines += [f"|---|{'---|' * len(table['columns'])}"]
         for name, cells in table["rows"].items():
             lines.append(
