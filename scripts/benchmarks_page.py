@@ -41,7 +41,7 @@ of it.
 
 ## By hand
 
-A benchmark chains commands that can be run one by one. `--dry-run` prints them with the names of your files:
+The same by commands that are run one by one, as `--dry-run` prints them with the names of your files:
 
 <!-- not run: it needs the data set -->
 ```bash
@@ -52,7 +52,7 @@ unveil score --records OUT/records.jsonl --dialogues OUT/dialogues.jsonl --out O
 ```
 
 The first line reads the data set and writes the questions; `predict` takes a server too (`--engine`), and `score`
-several models.
+several models. The page is made by `unveil benchmark` alone.
 """
 
 

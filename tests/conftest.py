@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,32 +22,14 @@ from unveil.core.jsonl import write_jsonl
 from unveil.core.records import Dialogue, Finding, Question, Record, Source, Split
 from unveil.curate.mau import MauOptions, mau
 from unveil.testing.models import TREES, loaded, saved
-from unveil.train import averages, resources
+from unveil.train import averages
 from unveil.train.averages import Ratio
-from unveil.train.footprint import Footprint
-from unveil.train.options import RecipeOptions
 from unveil.vlm.chat import Chat
 from unveil.vlm.models import Loaded
 
 settings.register_profile("unveil", deadline=None)  # no test depends on time
 settings.load_profile("unveil")
 torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def footprints_are_kept() -> Iterator[None]:
-    """What a model takes is measured once for the same settings, not by each test that runs the main job."""
-    known: dict[str, Footprint] = {}
-    measured = resources._footprint
-
-    def kept(config: RecipeOptions, device: torch.device) -> Footprint:
-        settings = {name: value for name, value in vars(config).items() if not isinstance(value, Path)}
-        key = f"{type(config).__name__} {settings} {device}"
-        return known.get(key) or known.setdefault(key, measured(config, device))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resources, "_footprint", kept)
-        yield
 
 
 @pytest.fixture(scope="session", params=TREES)

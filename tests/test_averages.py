@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -15,8 +12,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tests.helpers.forks import together
 from tests.helpers.pairs import pairs_in
-from tests.helpers.updating import ROWS, updated, write_open
+from tests.helpers.updating import ROWS, part, updated, write_open
 from tests.test_loop import process
 from unveil.core.jsonl import write_jsonl
 from unveil.rl import advantages, ppo
@@ -165,16 +163,12 @@ def test_accumulated_passes_are_one_pass(
 @pytest.mark.parametrize("recipe", ["ppo", "dpo"])
 def test_two_processes_make_one_update(recipe: str, folder: Path, tiny_folder: Path, tmp_path: Path) -> None:
     """Seven questions, or pairs: four and three to each of two processes, in two passes, against one pass of one."""
-    script = Path(__file__).with_name("helpers") / "updating.py"
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    here = {"ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo"}
-    command = [*launch, script, recipe, folder, tiny_folder, tmp_path]
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=os.environ | here, timeout=240)
-    assert done.returncode == 0, done.stderr
+    codes, said = together(part, recipe, folder, tiny_folder, tmp_path, folder=tmp_path)
+    assert codes == [0, 0], said
     alone, log = updated(recipe, folder, tiny_folder, tmp_path / "alone", batch_size=7)
-    together = load_file(tmp_path / f"{recipe}.safetensors")
-    assert len(together) == len(alone) == 1, "as many updates"
-    assert apart(together["0"], alone[0]) < 1e-5
+    found = load_file(tmp_path / f"{recipe}.safetensors")
+    assert len(found) == len(alone) == 1, "as many updates"
+    assert apart(found["0"], alone[0]) < 1e-5
     (row,) = [json.loads(line) for line in (tmp_path / recipe / "metrics.jsonl").read_text().splitlines()]
     for name in log[0].keys() - ROUNDING:
         assert row[name] == pytest.approx(log[0][name], rel=1e-3, abs=1e-5), name

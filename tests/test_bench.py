@@ -5,22 +5,38 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tyro
 
 from bench import predict
+from tests.helpers.forks import started
 
 
-def run(module: str, method: str, folder: Path) -> dict:
-    """The figures of a short race of the tiny preset, in a process of its own."""
-    out = folder / "found.json"
-    options = ["--preset", "tiny", "--steps", "2", "--threads", "1", "--no-memory", "--device", "cpu"]
-    command = [sys.executable, "-m", module, *options, "--method", method, "--json", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
-    assert done.returncode == 0, done.stderr
-    assert "loss" in done.stdout
+def begun(module: str, words: list[str]) -> None:
+    """A benchmark as its command begins it."""
+    bench = import_module(module)
+    bench.main(tyro.cli(bench.Config, args=words))
+
+
+def run(module: str, method: str, folder: Path, alone: bool = False) -> dict:
+    """The figures of a short race of the tiny preset, in a process of its own; as a command where it is ``alone``."""
+    out, said = folder / "found.json", folder / "said"
+    words = ["--preset", "tiny", "--steps", "2", "--threads", "1", "--no-memory", "--device", "cpu"]
+    words += ["--method", method, "--json", str(out)]
+    if alone:
+        command = [sys.executable, "-m", module, *words]
+        with said.open("w") as file:
+            code = subprocess.run(command, stdout=file, stderr=file, cwd=Path(__file__).parent.parent).returncode
+    else:
+        process = started(begun, module, words, said=said)
+        process.join()
+        code = process.exitcode
+    assert code == 0, said.read_text()
+    assert "loss" in said.read_text()
     found = json.loads(out.read_text())
     assert {"ratio", "loss_diff", "grad_diff", "versions", "machine"} <= found.keys()
     assert all({"step_s", "tower_encodings", "lm_tokens"} <= found[side].keys() for side in ("ours", "trl"))
@@ -42,7 +58,7 @@ def test_dpo_is_the_same_and_passes_less(method: str, tmp_path: Path) -> None:
 
 def test_sft_is_the_same_and_passes_less(tmp_path: Path) -> None:
     """TRL: four questions are four rows, each with its image. Ours: the image once; here 16 of some 45 tokens a row."""
-    found = run("bench.sft", "lora", tmp_path)
+    found = run("bench.sft", "lora", tmp_path, alone=True)
     assert found["loss_diff"] <= 1e-5 and found["grad_diff"] <= 1e-4
     assert found["ours"]["tower_encodings"] == 0 and found["trl"]["tower_encodings"] == 4
     assert found["trl"]["lm_tokens"] > found["ours"]["lm_tokens"] + 3 * 16
@@ -72,14 +88,10 @@ def test_predictions_are_the_same_and_pass_less() -> None:
 def test_the_parts_of_rewards_are_told_beside_a_plain_step(tmp_path: Path) -> None:
     """Two steps of each side: two ratios; reading takes a part of its step; all pass as many tokens."""
     out = tmp_path / "found.json"
-    options = ["--preset", "tiny", "--steps", "2", "--threads", "1", "--device", "cpu", "--json", str(out)]
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.rewards", *options],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parent.parent,
-    )
-    assert done.returncode == 0, done.stderr
+    words = ["--preset", "tiny", "--steps", "2", "--threads", "1", "--device", "cpu", "--json", str(out)]
+    process = started(begun, "bench.rewards", words, said=tmp_path / "said")
+    process.join()
+    assert process.exitcode == 0, (tmp_path / "said").read_text()
     found = json.loads(out.read_text())
     assert found["ours"]["over_grpo"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 2}
     assert 0 < found["attention"]["share_of_step"]["value"] < 1 and found["ppo"]["over_grpo"]["n"] == 2

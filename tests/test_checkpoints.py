@@ -6,8 +6,6 @@ import errno
 import pickle
 import random
 import resource
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from tests.helpers.forks import started
 from unveil.core import files
 from unveil.rl.experience import Progress
 from unveil.testing.models import ENTRIES, loaded
@@ -123,28 +122,21 @@ def test_a_checkpoint_without_its_last_file_does_not_count(tmp_path: Path) -> No
     assert [p.name for p in found(tmp_path)] == ["step-0000004", "step-0000006"]
 
 
-LIMITED = """
-import resource, sys
-from pathlib import Path
-import torch
-from accelerate import Accelerator
-from unveil.train.checkpoints import Checkpoints
-from unveil.train.loop import TrainingError
-folder, limit = Path(sys.argv[1]), int(sys.argv[2])
-accelerator = Accelerator(cpu=True)
-model = torch.nn.Linear(200, 100)
-model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters()))
-model(torch.ones(1, 200)).sum().backward()
-optimizer.step()
-kept = Checkpoints(folder, accelerator, model, optimizer)
-if "first" in sys.argv:
-    kept.save(1)
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-try:
-    kept.save(2)
-except TrainingError as error:
-    print(error)
-"""
+def limited(folder: Path, limit: int, last: str) -> None:
+    """Says why a checkpoint cannot be written where files may be no larger than so many bytes."""
+    accelerator = Accelerator(cpu=True)
+    model = torch.nn.Linear(200, 100)
+    model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters()))
+    model(torch.ones(1, 200)).sum().backward()
+    optimizer.step()
+    kept = Checkpoints(folder, accelerator, model, optimizer)
+    if last == "first":
+        kept.save(1)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        kept.save(2)
+    except TrainingError as error:
+        print(error)
 
 
 @pytest.mark.parametrize(
@@ -161,11 +153,13 @@ def test_files_that_the_system_refuses_to_write(limit: int, last: str, what: str
     A layer of 200 x 100 float32 takes 80 kB, which 40 kB stop; the optimiser's two moments take 160 kB, which 100 kB
     stop.
     """
-    command = [sys.executable, "-c", LIMITED, str(tmp_path), str(limit), last]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    why = f"{tmp_path}/step-0000002: larger than a file may be here"
-    assert done.stdout.strip() == f"checkpoint step-0000002 could not be written: {why}; {what}", done.stderr
-    assert [p.name for p in tmp_path.iterdir()] == (["step-0000001"] if last == "first" else [])
+    said = tmp_path / "said"
+    process = started(limited, tmp_path / "kept", limit, last, said=said)
+    process.join(300)
+    assert process.exitcode == 0, said.read_text()
+    why = f"{tmp_path}/kept/step-0000002: larger than a file may be here"
+    assert said.read_text().strip() == f"checkpoint step-0000002 could not be written: {why}; {what}"
+    assert [p.name for p in (tmp_path / "kept").iterdir()] == (["step-0000001"] if last == "first" else [])
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY, "only the other process was limited"
 
 

@@ -102,9 +102,13 @@ def test_eager_attention_is_foretold_as_such(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "trained", [{"method": "lora"}, {"method": "full"}, {"method": "full", "train_tower": True}], ids=str
 )
-def test_what_is_kept_of_images_is_known_beforehand(name: str, trained: dict[str, Any], tmp_path: Path) -> None:
+def test_what_is_kept_of_images_is_known_beforehand(
+    name: str, trained: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Beside what is really kept of one: features, hidden states of the tower (with a token or two of its own), or
-    nothing."""
+    nothing. What the language model takes is not looked at."""
+    monkeypatch.setattr(footprint, "_KNOWN", {})
+    monkeypatch.setattr(footprint, "_activations", lambda *_: dict.fromkeys(footprint._Grown._fields, 0))
     config = sft.Config(dialogues=tmp_path, out=tmp_path, **trained)
     known = footprint.of(models.unfilled(parts(name)[0].config), config, "float32")
     own = fresh(name)
@@ -115,6 +119,28 @@ def test_what_is_kept_of_images_is_known_beforehand(name: str, trained: dict[str
     kept = [*seeing.known.values(), *(seeing.tower.known.values() if seeing.tower else ())]
     tokens = sum(token == own.model.config.image_token_id for token in seen.block)
     assert sum(one.nbytes for one in kept) == pytest.approx(known.remembered * tokens, rel=0.1)
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_what_was_found_is_kept_by_every_option_that_is_looked_at(method: Literal["lora", "full"]) -> None:
+    """But the model, whose configuration counts, wherever it lies and from whichever revision it comes."""
+    looked: set[str] = set()
+
+    class Options:  # which notes what it is asked for
+        def __getattr__(self, name: str) -> Any:
+            looked.add(name)
+            return getattr(config, name)
+
+    config = sft.Config(dialogues=Path("d"), out=Path("o"), method=method, train_projector=True)
+    noting: Any = Options()
+    shape = parts("llava_siglip")[0].config
+    found = footprint._measured(models.unfilled(shape), noting, "float32")
+    assert looked <= {*footprint.ASKED, "model", "revision"} and {"method", "attention"} <= looked
+    assert footprint.of(models.unfilled(shape), config, "float32") == found
+    assert footprint.of(models.unfilled(shape), replace(config, epochs=9.0), "float32") == found
+    for other in ({"lora_rank": 8}, {"gradient_checkpointing": True}, {"train_tower": True}):
+        if method == "lora" or "lora_rank" not in other:
+            assert footprint.of(models.unfilled(shape), replace(config, **other), "float32") != found
 
 
 def test_attention_that_a_model_cannot_compute_is_refused(tmp_path: Path) -> None:
@@ -174,6 +200,7 @@ def test_few_layers_tell_what_all_take(monkeypatch: pytest.MonkeyPatch) -> None:
     shape = AutoConfig.for_model("llava", text_config={"model_type": "llama", "vocab_size": 128, **text})
     config = sft.Config(dialogues=Path("d"), out=Path("o"), method="full")
     few = footprint.of(models.unfilled(shape), config, "bf16")
+    monkeypatch.setattr(footprint, "_KNOWN", {})
     monkeypatch.setattr(footprint, "_pattern", lambda _: 7)
     whole_model = footprint.of(models.unfilled(shape), config, "bf16")
     assert few.token == pytest.approx(whole_model.token, rel=0.01)

@@ -217,3 +217,31 @@ def test_few_boxes_are_compared_as_many_are(monkeypatch):
         rows, columns = linear_sum_assignment(values, maximize=True)
         expected = [(i, j, values[i, j]) for i, j in zip(rows, columns, strict=True) if values[i, j] > 0]
         assert few[1] == expected
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=200, deadline=None)
+def test_boxes_without_a_choice_are_matched_as_by_the_plain_assignment(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    corners = rng.integers(0, 40, (2, 5, 2))
+    boxes = np.concatenate([corners, corners + rng.integers(1, 20, (2, 5, 2))], -1).astype(float)
+    n, m = rng.integers(1, 6, 2)
+    predicted, true = [[tuple(box) for box in of] for of in (boxes[0, :n].tolist(), boxes[1, :m].tolist())]
+    agree = (rng.random((n, m)) < 0.5).tolist()
+    values = ious(predicted, true)
+    rows, columns = linear_sum_assignment(values + 1e-6 * np.array(agree), maximize=True)
+    plain = [(i, j, values[i, j]) for i, j in zip(rows.tolist(), columns.tolist(), strict=True) if values[i, j] > 0]
+    assert match(predicted, true, agree) == plain
+
+
+def test_names_decide_where_an_overlap_is_as_good_as_none() -> None:
+    """A pair that touches by less than names count is given up for two right names, as the assignment has it."""
+    first, second = (0.0, 0.0, 1e4, 1e4), (1e4 - 0.01, 1e4 - 0.01, 2e4, 2e4)
+    assert 0 < ious([first], [second])[0, 0] < 1e-6
+    far = (5e4, 0.0, 6e4, 1e4)
+    assert match([first, far], [second, far], [[False, False], [False, True]]) == [
+        (0, 0, ious([first], [second])[0, 0]),
+        (1, 1, 1.0),
+    ]
+    away = (7e4, 0.0, 8e4, 1e4)
+    assert match([first, far], [second, away], [[False, True], [True, False]]) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -56,6 +55,7 @@ ALLOWED = {
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """The full names of all modules that a file imports, wherever the import stands."""
     found = set()
@@ -165,43 +165,6 @@ def test_no_two_classes_have_one_name() -> None:
     assert len(public) > 100 and [name for name, times in public.items() if times > 1] == []
 
 
-def loaded_by(*words: str) -> set[str]:
-    """The modules that a command line imports."""
-    code = (
-        "import sys\nfrom unveil import cli\ntry: cli.main(sys.argv[1:])\nfinally: print(*sys.modules, file=sys.stderr)"
-    )
-    called = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
-    return set(called.stderr.split())
-
-
-@pytest.mark.parametrize("word", ["--help", "--version", "train"])
-def test_the_overview_imports_no_command(word: str) -> None:
-    """Nor anything slow: it is shown at once. That there is no such command is, too, but for how it is told."""
-    loaded = loaded_by(word)
-    assert "unveil.cli" in loaded
-    assert not {command.module for command in COMMANDS.values()} & {name.removeprefix("unveil.") for name in loaded}
-    assert not loaded & {*SLOW, "numpy", "pydantic"} and (word == "train" or not loaded & {"rich", "tyro"})
-
-
-#: What takes long to import and no help needs.
-SLOW = {"torch", "transformers", "accelerate", "peft", "scipy", "sklearn", "matplotlib", "pydicom", "nibabel", "openai"}
-#: Commands whose help names the advantages there are, which are functions of torch.
-OF_TORCH = {"train aar", "train grpo", "train ppo"}
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_of_a_command_imports_neither_torch_nor_other_commands(name: str) -> None:
-    """But a pipeline, which is made of others, and what learns from rewards, which needs torch alone."""
-    command = COMMANDS[name]
-    assert command.config() is command.load().Config
-    loaded = loaded_by(*name.split(), "--help")
-    own = {f"unveil.{(command.options or command.module).partition(':')[0]}"}
-    slow = SLOW - {"torch"} if name in OF_TORCH else SLOW
-    assert own <= loaded and not loaded & {*slow, "unveil.gate.rules.fields"}
-    others = {f"unveil.{other.module}" for other in COMMANDS.values()} - own
-    assert command.module.startswith("pipelines.") or not others & loaded
-
-
 CODE = [
     path
     for folder in ("unveil", "bench", "scripts", "studies", "tests")
@@ -226,13 +189,15 @@ OF_NO_MODULE = {
 }
 
 
+OURS = [path for path in CODE if path.relative_to(ROOT).parts[0] != "tests"]
+KNOWN = {file.stem for file in OURS} | {file.parent.name for file in OURS} | OF_NO_MODULE.keys()
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda p: p.stem)
 def test_a_test_is_named_after_what_it_tests(path: Path) -> None:
     """``test_X`` or ``test_X_aspect``, X a module or a folder of ours. Tests stand in one folder."""
-    ours = [path for path in CODE if path.relative_to(ROOT).parts[0] != "tests"]
-    known = {file.stem for file in ours} | {file.parent.name for file in ours} | OF_NO_MODULE.keys()
     words = path.stem.removeprefix("test_").split("_")
-    assert known & {"_".join(words[:n]) for n in range(1, len(words) + 1)}, f"no module or folder: {path.stem}"
+    assert KNOWN & {"_".join(words[:n]) for n in range(1, len(words) + 1)}, f"no module or folder: {path.stem}"
 
 
 @cache
@@ -327,17 +292,18 @@ def test_every_command_is_documented(name: str) -> None:
 def test_documents_name_only_commands_and_options_that_exist() -> None:
     """Every `unveil …` line in a code block of the documents parses as far as its options' names go."""
     text = documents()
+    known: dict[str, set[str]] = {}
     for line in re.findall(
         r"^(?:\$ )?unveil (.+?)\s*(?:#.*)?$", "\n".join(re.findall(r"```\w*\n(.*?)```", text, re.S)), re.M
     ):
         words = line.replace("\\", " ").split()
         name = next((n for n in (" ".join(words[:2]), words[0]) if n in COMMANDS), None)
         assert name, f"unveil {line}"
-        options = every(COMMANDS[name].config())
-        known = {flag.removeprefix("--") for option in options for flag in (option.flag, option.off or "")}
-        known |= {"config", "help", "help-all"}
+        if name not in known:
+            flags = {flag for option in every(COMMANDS[name].config()) for flag in (option.flag, option.off or "")}
+            known[name] = {flag.removeprefix("--") for flag in flags} | {"config", "help", "help-all"}
         used = {w[2:].split("=")[0] for w in words if w.startswith("--")}
-        assert used <= known, f"unveil {line}: {sorted(used - known)}"
+        assert used <= known[name], f"unveil {line}: {sorted(used - known[name])}"
 
 
 def test_make_targets_of_the_readme_exist() -> None:

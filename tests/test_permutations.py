@@ -8,7 +8,8 @@ from scipy.stats import permutation_test
 
 from unveil.core.grading import Outcome
 from unveil.evaluate.intervals import differences
-from unveil.evaluate.permutations import holm, p_values
+from unveil.evaluate.permutations import holm, p_of_figures, p_values
+from unveil.evaluate.sections.ratios import ratio
 from unveil.evaluate.sums import sums
 
 
@@ -72,6 +73,27 @@ def test_drawn_swaps_come_near_to_scipys_and_are_repeated_by_their_seed():
     first, second = closed(a), closed(b)
     assert p(first, second, 20_000) == pytest.approx(theirs.pvalue, abs=0.015)
     assert p(first, second, 500, seed=7) == p(first, second, 500, seed=7) != p(first, second, 500, seed=8)
+
+
+def test_figures_of_sums_have_the_same_p():
+    """A figure of a section is any function of sums: the mean of answers has the p that the metric has, exact and
+    drawn. The precision of who says nothing has none."""
+    mean, precision = {"mean": ratio(1, 0).of}, {"precision": ratio(1, 2).of}
+    for many in (8, 40):
+        first, second = (np.array([(1.0, i % k == 0, 0.0) for i in range(many)]) for k in (2, 3))
+        found = p_of_figures(mean | precision, first, second, 2000, 0)
+        assert set(found) == {"mean"}
+        assert found["mean"] == pytest.approx(p(closed(first[:, 1]), closed(second[:, 1])), abs=0.05 * (many > 12))
+    right = np.ones((3, 3))
+    assert p_of_figures(precision, right, right - [0, 1, 0], 10, 0) == {"precision": 2 / 8}
+    assert p_of_figures(precision, right, 0 * right, 10, 0) == {}
+
+
+def test_a_swap_that_leaves_nothing_to_count_is_as_large():
+    """The first model's only yes is right, the second's only one, of another patient, wrong. Of four swaps two leave
+    the difference as it is, and two one of the models without a yes."""
+    first, second = np.array([(1.0, 1.0, 1.0), (1.0, 0.0, 0.0)]), np.array([(1.0, 0.0, 0.0), (1.0, 0.0, 1.0)])
+    assert p_of_figures({"precision": ratio(1, 2).of}, first, second, 10, 0) == {"precision": 1}
 
 
 def test_the_smallest_drawn_p_is_one_of_all_swaps_and_itself():

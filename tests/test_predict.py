@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import dialogue, write_dialogues
+from tests.helpers.killing import kill
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.records import Dialogue, Prediction, RecordError, select
 from unveil.evaluate import predict
@@ -212,36 +209,23 @@ def test_other_answers_do_not_go_into_an_unfinished_file(what: str, config: pred
     assert predict.main(replace(other, restart=True)).read_bytes() == fresh
 
 
-SCRIPT = """
-import pickle, sys, time
-from pathlib import Path
-from unveil.evaluate import predict
-config = pickle.loads(Path(sys.argv[1]).read_bytes())
-real = predict.answer_batch
-def slow(*args):
-    out = real(*args)
-    time.sleep(0.2)
-    return out
-predict.answer_batch = slow
-predict.main(config)
-"""
+def slowly(config: predict.Config) -> None:
+    """A fifth of a second for each batch, in which the run can be caught."""
+    real = predict.answer_batch
+
+    def slow(*given: Any) -> Any:
+        out = real(*given)
+        time.sleep(0.2)
+        return out
+
+    pytest.MonkeyPatch().setattr(predict, "answer_batch", slow)
+    predict.main(config)
 
 
 def test_a_killed_run_ends_as_an_uninterrupted_one(config: predict.Config, tmp_path: Path) -> None:
     """Killed for good, in a process of its own, after its first batch."""
     whole = predict.main(replace(config, out=tmp_path / "whole.jsonl")).read_bytes()
     partial = config.out.with_name(config.out.name + ".unfinished")
-    (tmp_path / "config.pkl").write_bytes(pickle.dumps(config))
-    with (tmp_path / "stderr").open("w") as err:
-        process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(tmp_path / "config.pkl")],
-            stderr=err,
-        )
-        limit = time.monotonic() + 100
-        while not (partial.is_file() and partial.read_bytes().count(b"\n") >= 2):
-            assert process.poll() is None and time.monotonic() < limit, (tmp_path / "stderr").read_text()
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    kill(slowly, config, tmp_path / "job", lambda: partial.is_file() and partial.read_bytes().count(b"\n") >= 2)
     assert partial.exists() and not config.out.exists()
     assert predict.main(config).read_bytes() == whole

@@ -1,4 +1,4 @@
-"""Several processes that work together, as `torchrun` or `accelerate launch` starts them."""
+"""Several processes that work together, as `torchrun` or `accelerate launch` starts them: one of these tests does."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import records_in, write_both
+from tests.helpers.forks import together
 from tests.test_rl_run import lines
 from unveil import cli
 from unveil.core.jsonl import write_jsonl
 from unveil.curate.mau import MauOptions, mau
+from unveil.evaluate import predict
 from unveil.train.checkpoints import found
 
 #: A judge that is down for the second process, in its second update.
@@ -61,34 +64,30 @@ def test_where_one_process_fails_all_stop_at_a_checkpoint(tiny_folder: Path, tmp
     )
     assert "another process failed, and says why; the same command (train: --resume) goes on from step-0000001" in told
     assert [path.name for path in found(out / "checkpoints")] == ["step-0000001"]
-    resumed = launched(tmp_path / "run.py", [*words, "--resume"])
-    assert resumed.returncode == 0, resumed.stderr
+    codes, said = together(cli.main, [*map(str, words), "--resume"], folder=tmp_path)
+    assert codes == [0, 0], said
     assert [row["step"] for row in lines(out)] == [1, 2] and (out / "model.safetensors").is_file()
 
 
-#: The second of the processes is stopped in its second batch; who answered what is written down.
-ANSWERING = """
-import os, sys
-from pathlib import Path
-from unveil.evaluate import predict
-answer, calls, rank = predict.answer_batch, [], os.environ.get("RANK", "0")
-def sometimes(engine, batch, rows, config):
-    calls.append(batch)
-    if rank == "1" and len(calls) == 2 and os.environ.get("STOP"):
-        raise SystemExit("stopped")
-    with (config.out.parent / f"answered-{rank}").open("a") as file:
-        file.writelines(f"{d.id}\\n" for d in batch)
-    return answer(engine, batch, rows, config)
-predict.answer_batch = sometimes
-from unveil.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
+def answering(words: list[str]) -> int:
+    """The second of the processes is stopped in its second batch; who answered what is written down."""
+    answer, calls, rank = predict.answer_batch, [], os.environ["RANK"]
+
+    def sometimes(engine: Any, batch: Any, rows: Any, config: predict.Config) -> Any:
+        calls.append(batch)
+        if rank == "1" and len(calls) == 2 and os.environ.get("STOP"):
+            raise SystemExit("stopped")
+        with (config.out.parent / f"answered-{rank}").open("a") as file:
+            file.writelines(f"{d.id}\n" for d in batch)
+        return answer(engine, batch, rows, config)
+
+    pytest.MonkeyPatch().setattr(predict, "answer_batch", sometimes)
+    return cli.main(words)
 
 
 def test_processes_share_the_questions(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped with two of them, gone on with by one, and done by two from the start: answers as of one process."""
     write_both(tmp_path, 9)
-    (tmp_path / "run.py").write_text(ANSWERING)
 
     def words(name: str) -> list[str]:
         (tmp_path / name).mkdir(exist_ok=True)
@@ -103,8 +102,8 @@ def test_processes_share_the_questions(tiny_folder: Path, tmp_path: Path, monkey
     assert cli.main(words("alone")) == 0
     alone = (tmp_path / "alone" / "p.jsonl").read_bytes()
     asked = {json.loads(line)["id"] for line in alone.splitlines()}
-    together = launched(tmp_path / "run.py", words("together"))
-    assert together.returncode == 0, together.stderr
+    codes, said = together(answering, words("together"), folder=tmp_path)
+    assert codes == [0, 0], said
     assert (tmp_path / "together" / "p.jsonl").read_bytes() == alone
     shares = [(tmp_path / "together" / f"answered-{rank}").read_text().splitlines() for rank in (0, 1)]
     assert sorted(shares[0] + shares[1]) == sorted(asked) and all(shares)
@@ -113,7 +112,8 @@ def test_processes_share_the_questions(tiny_folder: Path, tmp_path: Path, monkey
     }  # fmt: skip
 
     monkeypatch.setenv("STOP", "1")
-    assert launched(tmp_path / "run.py", words("stopped")).returncode
+    codes, said = together(answering, words("stopped"), folder=tmp_path)
+    assert codes[1] == 1 and "stopped" in said
     kept = {p.name for p in (tmp_path / "stopped").glob("p.jsonl.unfinished*")}
     assert kept == {"p.jsonl.unfinished", "p.jsonl.unfinished-1"} and not (tmp_path / "stopped" / "p.jsonl").exists()
     assert cli.main(words("stopped")) == 0
@@ -126,7 +126,6 @@ def test_processes_share_the_images_that_are_looked_at(tiny_folder: Path, tmp_pa
     records = [replace(r, split="test" if r.boxed else "train") for r in records_in(tmp_path, 7)]
     write_jsonl(tmp_path / "records.jsonl", records)
     write_jsonl(tmp_path / "dialogues.jsonl", mau(records, MauOptions()))
-    (tmp_path / "run.py").write_text("import sys\nfrom unveil.cli import main\nsys.exit(main(sys.argv[1:]))\n")
 
     def words(out: str) -> list[str]:
         given = {"records": "records.jsonl", "dialogues": "dialogues.jsonl", "out": out}
@@ -134,9 +133,9 @@ def test_processes_share_the_images_that_are_looked_at(tiny_folder: Path, tmp_pa
         return ["attention", *files, "--model", str(tiny_folder), "--name", "m"]
 
     assert cli.main(words("alone.jsonl")) == 0
-    together = launched(tmp_path / "run.py", words("together.jsonl"))
-    assert together.returncode == 0, together.stderr
+    codes, said = together(cli.main, words("together.jsonl"), folder=tmp_path)
+    assert codes == [0, 0], said
     alone = (tmp_path / "alone.jsonl").read_bytes()
     assert len(alone.splitlines()) == 5 and (tmp_path / "together.jsonl").read_bytes() == alone
-    assert "attention  3/3" in together.stderr, "of the first process"
+    assert "attention  3/3" in said, "of the first process"
     assert not list(tmp_path.glob("*.unfinished*"))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+import signal
+import time
 from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.forks import started
 from unveil.core import digests, provenance
 from unveil.core.digests import digest
 from unveil.core.provenance import OutputError, output
@@ -208,39 +209,25 @@ def test_a_failure_leaves_everything_as_it_was(config: Config) -> None:
     assert not make(config), "the old output is still known by its settings"
 
 
-KILLED = """
-import os, sys
-from pathlib import Path
-from tests.test_provenance import Config, output
-config = Config(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[4]), restart=sys.argv[5] == "True")
-with output(config.out, "curate", config, [config.read]) as made:
-    if sys.argv[3] == "hold":
+def killed(config: Config) -> None:
+    """A command that is killed when its output is half there."""
+    with output(config.out, "curate", config, [config.read]):
+        config.out.write_text("half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def held(config: Config) -> None:
+    """A command that says that it has begun, and does not end."""
+    with output(config.out, "curate", config, [config.read]):
         print("held", flush=True)
-        sys.stdin.read()
-    config.out.write_text("half")
-    os.kill(os.getpid(), 9)
-"""
+        time.sleep(600)
 
 
-def process(config: Config, how: str) -> subprocess.Popen[str]:
-    command = [
-        sys.executable,
-        "-c",
-        KILLED,
-        str(config.read),
-        str(config.out),
-        how,
-        str(config.epochs),
-        str(config.restart),
-    ]
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)])}
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
-
-
-def test_a_killed_command_goes_on_and_another_is_refused(config: Config) -> None:
+def test_a_killed_command_goes_on_and_another_is_refused(config: Config, tmp_path: Path) -> None:
     """It was killed between its output and its run.json."""
-    with process(config, "kill"):
-        pass
+    process = started(killed, config, said=tmp_path / "said")
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert left(config) == {"out.jsonl", ".out.jsonl.begun.json", ".out.jsonl.lock"}
     with pytest.raises(OutputError, match=r"was begun with other settings \(epochs 1 -> 2\)"):
         make(replace(config, epochs=2.0))
@@ -248,11 +235,12 @@ def test_a_killed_command_goes_on_and_another_is_refused(config: Config) -> None
     assert left(config) == {"out.jsonl", "out.jsonl.run.json"}
 
 
-def test_a_killed_command_that_was_to_write_over_another(config: Config) -> None:
+def test_a_killed_command_that_was_to_write_over_another(config: Config, tmp_path: Path) -> None:
     """Whose output lies there nobody knows: the one who made it before is not believed."""
     make(config)
-    with process(replace(config, epochs=2.0, restart=True), "kill"):
-        pass
+    process = started(killed, replace(config, epochs=2.0, restart=True), said=tmp_path / "said")
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert (config.out.parent / "out.jsonl.run.json").is_file() and config.out.read_text() == "half"
     with pytest.raises(OutputError, match=r"was begun with other settings \(epochs 2 -> 1\)"):
         make(config)
@@ -260,16 +248,19 @@ def test_a_killed_command_that_was_to_write_over_another(config: Config) -> None
     assert make(replace(config, epochs=2.0))
 
 
-def test_two_processes_do_not_make_the_same(config: Config) -> None:
+def test_two_processes_do_not_make_the_same(config: Config, tmp_path: Path) -> None:
     """The second is told who the first is; when that is killed nothing is in the way."""
-    with process(config, "hold") as first:
-        assert first.stdout and first.stdout.readline() == "held\n"
-        with pytest.raises(OutputError, match=rf"out.jsonl is being made by process {first.pid} on .+: wait for it"):
-            make(config)
-        with pytest.raises(OutputError, match="is being made by"):
-            make(replace(config, restart=True))
-        assert make(replace(config, out=config.out.with_name("other.jsonl"))), "another output is free"
-        first.kill()
+    first, said = started(held, config, said=tmp_path / "said"), tmp_path / "said"
+    while not (said.is_file() and said.read_text() == "held\n"):
+        assert first.is_alive(), said.read_text()
+        time.sleep(0.01)
+    with pytest.raises(OutputError, match=rf"out.jsonl is being made by process {first.pid} on .+: wait for it"):
+        make(config)
+    with pytest.raises(OutputError, match="is being made by"):
+        make(replace(config, restart=True))
+    assert make(replace(config, out=config.out.with_name("other.jsonl"))), "another output is free"
+    first.kill()
+    first.join()
     assert make(config)
 
 

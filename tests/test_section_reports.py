@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,7 @@ def test_a_difference_rests_on_the_model_with_fewer_patients() -> None:
     wrong = half + [1, 0] * (np.arange(50) >= 30)[:, None]
     found = differences(figures, half, wrong, clusters, 100, 0)["precision"]
     assert found["value"] == pytest.approx(-0.4) and found["differing"] == 20 and found["excludes_zero"]
+    assert found["p"] == found["p_holm"] == 1 / 101, "a family of one figure"
 
 
 def test_all_metrics_have_one_denominator_and_empty_answers_are_in_it() -> None:
@@ -324,7 +326,12 @@ def test_the_page_shows_both_sections(scored: Inputs, tmp_path: Path) -> None:
     for told in ('id="reports"', 'id="hallucination"', "nrefs:1|case:lc", "Answers without text", "CHAIR_s"):
         assert told in page, told
     assert '<mark class="name-invented">mass</mark>' in page and "<b>mass</b>" not in page, "texts are escaped"
+    for section in ("reports", "hallucination"):
+        part = page.partition(f'<section id="{section}"')[2].partition("</section>")[0]
+        assert re.search(r'<small class="ci">p [01]\.\d+, Holm [01]\.\d+</small>', part), section
     assert "Both questions of a pair right" in page and "Words in common (ROUGE-L)" in page
+    assert "<strong>References are texts of patients:</strong> keep this page" in page, "beside the pictures"
+    assert "<strong>These are texts of patients:</strong> keep this page, and scores.json" in page, "beside examples"
 
 
 def test_reports_are_shown_without_boxes(scored: Inputs, tmp_path: Path) -> None:

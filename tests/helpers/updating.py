@@ -1,13 +1,9 @@
-"""What the tests of updates share: questions, answers to them that do not depend on who asks, and gradients caught.
-
-Run as a program, the part of one process of several: ``updating.py RECIPE FOLDER MODEL OUT``.
-"""
+"""What the tests of updates share: questions, answers to them that do not depend on who asks, and gradients caught."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -102,9 +98,8 @@ def updated(recipe: str, folder: Path, model: Path, out: Path, **more: Any) -> t
     return gradients, [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
-if __name__ == "__main__":
-    recipe, *paths = sys.argv[1:]
-    data, start, made = map(Path, paths)
-    found, _ = updated(recipe, data, start, made / recipe, batch_size=2, accumulate=2)
+def part(recipe: str, folder: Path, model: Path, out: Path) -> None:
+    """What one process of several does: two passes an update; the first one saves the gradients that it has seen."""
+    found, _ = updated(recipe, folder, model, out / recipe, batch_size=2, accumulate=2)
     if os.environ["RANK"] == "0":
-        save_file({str(i): gradient for i, gradient in enumerate(found)}, made / f"{recipe}.safetensors")
+        save_file({str(i): gradient for i, gradient in enumerate(found)}, out / f"{recipe}.safetensors")

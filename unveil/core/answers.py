@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
 from unveil.core.aligned import Aligned, Span, composed, joined
 from unveil.core.assertions import Claim, Clause, claims, conclusion, content, read, verdict
-from unveil.core.box_formats import MARKUP, View, mark
+from unveil.core.box_formats import MARKUP, BoxFormat, View, mark
 from unveil.core.choices import read_choice
 from unveil.core.geometry import Box
 from unveil.core.grounding import (
@@ -182,16 +182,19 @@ def parse(
 
     ``vocabulary`` holds the names of the data set. An answer may give them inside a longer phrase; a name that it
     denies it does not give. ``target`` is the label that a localisation question asks for: to deny another one is no
-    answer to that. ``choices`` are the options of multiple choice, in their order. Text that gives nothing of what was
-    asked, or contradicts itself, is "unparsable", which is an outcome of its own and not a wrong answer.
+    answer to that. ``choices`` are the options, in their order. Text that gives nothing of what was asked, or
+    contradicts itself, is "unparsable", which is an outcome of its own and not a wrong answer.
     """
     if kind == "choice":
         chosen = read_choice(text, choices)
         return Parsed("unparsable" if chosen is None else "ok", choice=chosen)
-    whole = without_empty(composed(text))
-    if kind in ("localisation", "grounding"):
-        return _parse_localisation(whole, view, vocabulary, target if kind == "localisation" else None)
-    return _PARSERS[kind](whole, view, _names(tuple(vocabulary)))
+    if kind in ("closed", "open", "report"):
+        return Parsed("ok" if text.strip() else "unparsable")
+    if kind in ("detection", "recognition"):
+        return _parse_words(kind, text, view.box_format, _names(tuple(vocabulary)))
+    if kind == "diagnosis":
+        return _parse_diagnosis(without_empty(composed(text)), view, _names(tuple(vocabulary)))
+    return _parse_places(without_empty(composed(text)), view, vocabulary, target if kind == "localisation" else None)
 
 
 @lru_cache(maxsize=256)
@@ -253,11 +256,10 @@ _ANSWER = re.compile(
 )
 _NO = re.compile(rf"(?<![\w-])no{_WHOLE}", re.I)
 
-
 #: Chinese answers to a question for yes or no, each with the contrary; that of a yes does not hold it.
 _AFFIRMATIONS = {"是": "否", "是的": "否", "对": "错", "有": "无"}
-_DENIALS = {"否": "是", "不是": "是", "不": "是", "不对": "对", "错": "对", "没有": "有", "没": "有", "无": "有"}
-IN_CHINESE = _AFFIRMATIONS | _DENIALS
+_DENIALS = {"是": "否 不是 不是的 不", "对": "不对 错", "有": "没有 没 无"}
+IN_CHINESE = _AFFIRMATIONS | {no: yes for yes, several in _DENIALS.items() for no in several.split()}
 
 
 def _in_chinese(text: str) -> bool | None:
@@ -272,6 +274,7 @@ def yes_or_no_alone(text: str) -> bool | None:
     return {"yes": True, "no": False}.get(alone, _in_chinese(alone))
 
 
+@lru_cache(maxsize=1 << 12)
 def yes_no(text: str) -> bool | None:
     """True for yes, False for no, None if neither is said, or both ("abnormal" is neither).
 
@@ -291,9 +294,13 @@ def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool |
     normal?" "There is no abnormality."), and no where it denies that. A question that denies something which is no
     known name ("Is the nodule not calcified?") is answered by such a word only.
     """
-    if _ANSWER.search(text) or _in_chinese(text) is not None:
-        return yes_no(text)
-    names = _names(tuple(vocabulary))
+    plain = _ANSWER.search(text) or _in_chinese(text) is not None
+    return yes_no(text) if plain else _agrees(question, text, tuple(vocabulary))
+
+
+@lru_cache(maxsize=1 << 12)
+def _agrees(question: str, text: str, vocabulary: tuple[str, ...]) -> bool | None:
+    names = _names(vocabulary)
     sentences, words = read(question.replace("?", "."), names), content(question, names)
     asked = claims(sentences)
     if any(one.denies for one in sentences) and all(claim.name and claim.affirmed for claim in asked):
@@ -311,12 +318,18 @@ def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool |
     return None
 
 
-def _parse_detection(text: Aligned, view: View, names: Names) -> Parsed:
-    abnormal = conclusion(read(without_boxes(text, view).text, names))
+@lru_cache(maxsize=1 << 12)  # most answers of few words come again
+def _parse_words(kind: Kind, text: str, box_format: BoxFormat, names: Names) -> Parsed:
+    whole = without_empty(composed(text))
+    return (_parse_detection if kind == "detection" else _parse_recognition)(whole, box_format, names)
+
+
+def _parse_detection(text: Aligned, box_format: BoxFormat, names: Names) -> Parsed:
+    abnormal = conclusion(read(without_boxes(text, box_format).text, names))
     return Parsed("unparsable" if abnormal is None else "ok", abnormal)
 
 
-def _parse_localisation(text: Aligned, view: View, vocabulary: Sequence[str], target: str | None) -> Parsed:
+def _parse_places(text: Aligned, view: View, vocabulary: Sequence[str], target: str | None) -> Parsed:
     if boxes := boxes_of(text, view):
         pairs = in_order([], boxes)
         return Parsed("ok" if pairs else "unparsable", True, **of_boxes(boxes), **of_pairs(pairs, text))
@@ -327,9 +340,9 @@ def _parse_localisation(text: Aligned, view: View, vocabulary: Sequence[str], ta
     return Parsed("ok", False) if denied else Parsed("unparsable")
 
 
-def _parse_recognition(text: Aligned, view: View, names: Names) -> Parsed:
+def _parse_recognition(text: Aligned, box_format: BoxFormat, names: Names) -> Parsed:
     given = joined("; ", (label for _, label in labels(text)))
-    text = given if given.text else without_boxes(text, view)
+    text = given if given.text else without_boxes(text, box_format)
     sentences = read(text.text, names)
     abnormal, found = conclusion(sentences), claims(sentences)
     if abnormal is False:
@@ -346,7 +359,8 @@ _SECTION = re.compile(r"(detection|locali[sz]ation|recognition)[\s*_]{0,4}:[\s*_
 
 
 def _parse_diagnosis(text: Aligned, view: View, names: Names) -> Parsed:
-    named = {at for start, end, _ in names.find(text.text) for at in range(start, end)}
+    found = names.find(text.text) if names.with_colon else []  # no other one reaches over a heading
+    named = {at for start, end, _ in found for at in range(start, end)}
     headings = [h for h in _SECTION.finditer(text.text) if not {h.start(), h.end() - 1} <= named]
     if not headings:
         return _parse_free(text, view, names)
@@ -376,7 +390,7 @@ def _parse_free(text: Aligned, view: View, names: Names) -> Parsed:
     """An answer without the three steps."""
     said = grounded(text, view, names)
     pairs = once(said)
-    abnormal = True if pairs else conclusion(read(without_boxes(text, view).text, names))
+    abnormal = True if pairs else conclusion(read(without_boxes(text, view.box_format).text, names))
     return Parsed(
         "unparsable" if abnormal is None else "ok",
         abnormal,
@@ -384,17 +398,3 @@ def _parse_free(text: Aligned, view: View, names: Names) -> Parsed:
         **of_pairs(pairs, text),
         named_at=where(said, text),
     )
-
-
-def _parse_words(text: Aligned, view: View, names: Names) -> Parsed:
-    return Parsed("ok" if text.text.strip() else "unparsable")
-
-
-_PARSERS: dict[Kind, Callable[[Aligned, View, Names], Parsed]] = {
-    "detection": _parse_detection,
-    "recognition": _parse_recognition,
-    "diagnosis": _parse_diagnosis,
-    "closed": _parse_words,
-    "open": _parse_words,
-    "report": _parse_words,
-}

@@ -21,7 +21,7 @@ from unveil.core.plugins import PluginError, short
 from unveil.core.registry import Registry, files, load
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BoxFormat:
     """How one model family writes a box. ``write`` and ``pattern`` are inverse to each other up to rounding.
 
@@ -89,7 +89,7 @@ def _numbers(text: str, part: re.Match[str], box_format: BoxFormat) -> tuple[flo
         said = _NUMBER.findall(part[0])
     if len(said) != 4 or _CLOSED.get(part[0][0], part[0][-1]) != part[0][-1]:
         return None
-    if box_format.foreign_key and _key(text, part.start()) == box_format.foreign_key:
+    if (key := box_format.foreign_key) and key in text.lower() and _key(text, part.start()) == key:
         return None
     a, b, c, d = (_value(number, box_format.grid) for number in said)
     return a, b, c, d
@@ -355,7 +355,7 @@ def boxes_in(text: str, box_format: BoxFormat, end: int | None = None) -> list[t
 
 def numbers_in(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """From where to where the four numbers of a box stand, which stands there itself; a key may hold others."""
-    named = [one.span(2) for one in _SIDE.finditer(text, start, end)]
+    named = [one.span(2) for one in _SIDE.finditer(text, start, end)] if {":", "="} & {*text[start:end]} else []
     return named or [one.span() for one in _NUMBER.finditer(text, start, end)][-4:]
 
 

@@ -44,7 +44,7 @@ def read_choice(text: str, choices: Sequence[str]) -> int | None:
         return written[text.strip()]
     plain = _MARKS.sub("", unicodedata.normalize("NFKC", text)).strip()
     bare = _LEAD.sub("", plain, count=1)
-    whole = {given for given in (_whole(part, choices) for part in (plain, bare)) if given is not None}
+    whole = {given for given in (_whole(part, choices) for part in {plain, bare}) if given is not None}
     if whole:
         return _only(whole, choices)
     called = {found[1] or found[2] for found in [*_CALLED.finditer(plain), *_CALLED_EAST.finditer(plain)]}

@@ -11,9 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -23,8 +21,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
+
+from unveil.core import text_tables
 
 #: Where nobody looks (a log), tables need not fit a screen.
 console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
@@ -210,13 +209,12 @@ def trained(folder: Path) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A small table; the first column is text, the others are figures."""
-    out = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for i, column in enumerate(columns):
-        out.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
-    for row in rows:
-        out.add_row(*map(escape, row))  # names of users are no markup
-    console.print(out)
+    """A small table (``text_tables``) under its title, with an empty line below."""
+    if title:
+        console.print(Text(title, style="bold"), soft_wrap=True)
+    for line in text_tables.lines(columns, rows, console.width):
+        say(line)
+    say("")
 
 
 @contextmanager

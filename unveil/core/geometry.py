@@ -201,9 +201,13 @@ def match(
     if len(predicted) == 1 or len(true) == 1:
         return _match_one(predicted, true, agree)
     values = ious(predicted, true)
+    rows, columns = (at.tolist() for at in np.nonzero(values))
+    touching = values[rows, columns]
+    if len(set(rows)) == len(set(columns)) == len(rows) and touching.min(initial=1.0) > 1e-6 * min(values.shape):
+        return list(zip(rows, columns, touching.tolist(), strict=True))  # none has a choice, as in most answers
     tie = 0.0 if agree is None else 1e-6 * np.asarray(agree, np.float64).reshape(values.shape)
-    rows, columns = _assigned(values + tie)
-    return [(int(i), int(j), float(values[i, j])) for i, j in zip(rows, columns, strict=True) if values[i, j] > 0]
+    assigned = zip(*_assigned(values + tie), strict=True)
+    return [(int(i), int(j), float(values[i, j])) for i, j in assigned if values[i, j] > 0]
 
 
 def _match_one(

@@ -46,9 +46,6 @@ class ScoreError(ValueError):
     """Files that do not belong together or are not complete; the message says which ids and what to do."""
 
 
-# ---------------------------------------------------------------------------------------------------------- outcomes
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one answer is worth.
@@ -104,6 +101,16 @@ class Case:
         return name_of(label, self.names)
 
     @cached_property
+    def truth(self) -> list[Named]:
+        """The record's findings, each place under one name once, by name and box."""
+        return [(self.name(f.label), f.box) for f in self.record.named]
+
+    @cached_property
+    def places(self) -> list[Finding]:
+        """The findings of the phrase that is asked for."""
+        return phrases.of_phrase(self.record.findings, _target(self.dialogue))
+
+    @cached_property
     def reported(self) -> ReportComparison | None:
         """What a report finds and denies beside its reference; None where the reader cannot tell (``in_english``)."""
         truth = self.dialogue.answer
@@ -130,16 +137,18 @@ class Case:
     ) -> Outcome:
         """The outcome of this case; an unparsable answer has that one failure and no other."""
         d, status = self.dialogue, status or self.parsed.status
-        sums = {**sums, "parse_failures": (status != "ok", 1)}
+        labels = (name for name, _ in self.truth if name) if labels is None else labels
+        counted = {ratio: (float(p), float(q)) for ratio, (p, q) in sums.items()}
+        counted["parse_failures"] = float(status != "ok"), 1.0
         if right is not None and d.kind != "diagnosis":
-            sums["question_accuracy"] = (right, 1)
+            counted["question_accuracy"] = float(right), 1.0
         return Outcome(
             id=d.id,
             record=d.record,
             cluster=self.record.cluster,
             kind=d.kind,
             modality=self.record.modality,
-            labels=tuple(sorted({*self._labels(labels)})) or (NO_FINDING,),
+            labels=tuple(sorted({*labels})) or (NO_FINDING,),
             status=status,
             right=right,
             iou=iou,
@@ -148,12 +157,9 @@ class Case:
             empty=not self.text.strip(),
             cut=self.cut,
             left_out=left_out,
-            sums={ratio: (float(p), float(q)) for ratio, (p, q) in sums.items()},
+            sums=counted,
             language=d.language,
         )
-
-    def _labels(self, labels: Iterable[str] | None) -> Iterable[str]:
-        return (self.name(f.label) for f in self.record.findings) if labels is None else labels
 
 
 def _detection(case: Case) -> Outcome:
@@ -175,29 +181,28 @@ def _detection(case: Case) -> Outcome:
 def _localisation(case: Case) -> Outcome:
     """All boxes of the finding that was named, or a refusal where it is absent."""
     label = case.name(_target(case.dialogue))
-    findings = [f for f in case.record.named if case.name(f.label) == label]
-    true = [f.box for f in findings if f.box]
-    if not findings:
+    places = [box for name, box in case.truth if name == label]
+    if not places:
         return _refusal(case, "localisation_refusal", case.readable and not case.parsed.boxes, [label])
-    if len(true) < len(findings):
+    if len(true := [box for box in places if box]) < len(places):
         return case.result(None, {}, labels=[label], left_out=("localisation_iou",))
-    iou = mean_iou(case.parsed.boxes, true)
-    right = iou >= HIT - EXACT
-    failure: Failure = "wrong place" if case.parsed.boxes else "missed"
-    return case.result(right, {"localisation_iou": (iou, 1)}, () if right else (failure,), iou, [label])
+    return _placed(case, true, [label], "localisation_iou")
 
 
 def _grounding(case: Case) -> Outcome:
     """All places of the phrase; of a phrase that no finding has, nobody says that it is absent."""
-    findings = phrases.of_phrase(case.record.findings, _target(case.dialogue))
-    labels = [case.name(f.label) for f in findings]
-    true = phrases.boxes(findings)
+    labels, true = [case.name(f.label) for f in case.places], phrases.boxes(case.places)
     if not true:
         return case.result(None, {}, labels=labels, left_out=("grounding_iou", "grounding_iou50"))
+    return _placed(case, true, labels, "grounding_iou", "grounding_iou50")
+
+
+def _placed(case: Case, true: Sequence[Box], labels: Iterable[str], ratio: str, *of_hits: str) -> Outcome:
+    """The boxes of an answer against all true ones; right from an IoU of one half on."""
     iou = mean_iou(case.parsed.boxes, true)
     right = iou >= HIT - EXACT
     failure: Failure = "wrong place" if case.parsed.boxes else "missed"
-    sums = {"grounding_iou": (iou, 1), "grounding_iou50": (right, 1)}
+    sums = {ratio: (iou, 1.0), **dict.fromkeys(of_hits, (float(right), 1.0))}
     return case.result(right, sums, () if right else (failure,), iou, labels)
 
 
@@ -227,11 +232,10 @@ def _target(dialogue: Dialogue) -> str:
 
 def _findings_at(record: Record, target: str) -> list[Finding]:
     """The findings whose box is the target's, or the closest where rounding or padding moved it (IoU >= 0.5)."""
-    boxes = unmark(target)
-    if len(boxes) != 1:
+    if len(boxes := unmark(target)) != 1:
         raise ScoreError(f"{record.id}: a recognition question needs one box as its target, not {quoted(target)}")
-    values = ious([f.box for f in record.boxed if f.box], boxes)[:, 0]
-    best = values.max(initial=0.0)
+    values = ious([f.box for f in record.boxed if f.box], boxes)[:, 0].tolist()
+    best = max(values, default=0.0)
     return [f for f, v in zip(record.boxed, values, strict=True) if best >= HIT and v > best - 1e-6]
 
 
@@ -245,7 +249,7 @@ def _diagnosis(case: Case) -> Outcome:
     pairings are equal, as with two findings in one place, the one with more right names), and this pairing serves every
     number: ``iou``, ``iou50``, ``f1_50``, ``f1_50_named`` and the failures.
     """
-    truth: list[Named] = [(case.name(f.label), f.box) for f in case.record.named]
+    truth = case.truth
     said, located = case.parsed.findings, _located(case.parsed.findings, truth)
     sums, left_out = _names_and_verdict(case, truth), [] if truth or case.exhaustive else ["diagnosis_specificity"]
     if placed := all(box for _, box in truth):
@@ -260,8 +264,7 @@ def _diagnosis(case: Case) -> Outcome:
     if not truth and not said and case.exhaustive and case.parsed.abnormal:
         failures = ["false alarm"]  # called abnormal without a finding
     right = None if not truth and not case.exhaustive else case.parsed.abnormal is bool(truth) and not failures
-    iou = sums["iou"][0] if "iou" in sums else None
-    return case.result(right, sums, failures, iou, left_out=tuple(left_out))
+    return case.result(right, sums, failures, sums.get("iou", (None,))[0], left_out=tuple(left_out))
 
 
 def _located(said: Sequence[Named], truth: Sequence[Named]) -> Pairs:
@@ -335,8 +338,7 @@ def _own(case: Case) -> Outcome:
 
 def _choice(case: Case) -> Outcome:
     """The option that was chosen against the true one, and the likeliest; a guess among equally likely ones."""
-    true = read_choice(case.dialogue.answer, case.dialogue.choices)
-    if true is None:
+    if (true := read_choice(case.dialogue.answer, case.dialogue.choices)) is None:
         raise ScoreError(
             f"{case.dialogue.id}: the dialogue's answer {quoted(case.dialogue.answer)} is none of its "
             f"{len(case.dialogue.choices)} choices; make the dialogues again"

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from unveil.core.aligned import Aligned, Span, joined
 from unveil.core.assertions import Claim, Sentence, claims, read, unread, verdict
-from unveil.core.box_formats import View, boxes_in, written
+from unveil.core.box_formats import BoxFormat, View, boxes_in, written
 from unveil.core.geometry import Box
 from unveil.core.names import Names, normal
 
@@ -159,10 +159,10 @@ def _drawn(text: Aligned, view: View) -> list[tuple[int, PlacedBox]]:
     return [(one.start, PlacedBox(view.box(one), text.span(one.start, one.end))) for one in found]
 
 
-def without_boxes(text: Aligned, view: View) -> Aligned:
+def without_boxes(text: Aligned, box_format: BoxFormat) -> Aligned:
     """The text with blanks for its boxes: their brackets and commas are none of its sentences'."""
     letters = list(text.text)
-    for start, end in boxes_in(text.text, view.box_format):
+    for start, end in boxes_in(text.text, box_format):
         letters[start:end] = " " * (end - start)
     return Aligned("".join(letters), text.starts, text.ends)
 
@@ -215,7 +215,7 @@ def grounded(whole: Aligned, view: View, names: Names) -> list[Pair]:
         items = [claim for start, label in said for claim in _labelled(label, start, names)]
         groups = _by_object(text, sorted([*items, *boxes], key=itemgetter(0)))
     else:
-        groups = _by_sentence(text, read(without_boxes(Aligned.of(text), view).text, names), boxes, names)
+        groups = _by_sentence(text, read(without_boxes(Aligned.of(text), view.box_format).text, names), boxes, names)
     return [pair for group in groups for pair in _neighbours(group)]
 
 

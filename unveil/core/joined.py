@@ -60,9 +60,9 @@ def only_own(rows: Iterable[Prediction], path: object) -> None:
         raise ScoreError(f"{path}: answers to images that were taken away ({told}): they go to --sensitivity")
 
 
-def vocabulary(records: Iterable[Record]) -> list[str]:
+def vocabulary(records: Iterable[Record]) -> tuple[str, ...]:
     """The names of all findings of a data set, sorted."""
-    return sorted({f.label for r in records for f in r.findings})
+    return tuple(sorted({f.label for r in records for f in r.findings}))
 
 
 def case(dialogue: Dialogue, records: Mapping[str, Record], p: Prediction, names: Sequence[str]) -> Case:

@@ -142,6 +142,7 @@ class Names:
 
     def __init__(self, vocabulary: Sequence[str]):
         self.known = {normal(name): name for name in reversed(vocabulary) if normal(name)}
+        self.with_colon = any(":" in name for name in self.known)
         self._by_first: dict[str, list[str]] = {}
         for name in sorted(self.known, key=lambda name: (-len(name), name)):
             for form in _beginnings(self.known[name]):

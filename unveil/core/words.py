@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from functools import lru_cache
 from typing import NamedTuple
 
 # In this order: a number with its decimal point; a word; a sign that changes the meaning ("< 3 cm", "HER2-", "-3").
@@ -17,8 +18,20 @@ def tokens(text: str) -> list[str]:
 
     Number words are not turned into numbers, articles are kept, and a Chinese character is a word.
     """
-    text = _IDEOGRAPH.sub(r" \1 ", unicodedata.normalize("NFKC", text).casefold())
-    return _TOKEN.findall(text)
+    return list(_tokens_again(text)) if len(text) <= SHORT else _tokens(text)
+
+
+#: Characters of a text that is likely to come again: a true answer, an option, "Yes.".
+SHORT = 200
+
+
+@lru_cache(maxsize=1 << 14)
+def _tokens_again(text: str) -> tuple[str, ...]:
+    return tuple(_tokens(text))
+
+
+def _tokens(text: str) -> list[str]:
+    return _TOKEN.findall(_IDEOGRAPH.sub(r" \1 ", unicodedata.normalize("NFKC", text).casefold()))
 
 
 class Overlap(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,12 @@ def cards(
 
 
 def _way(
-    shown: Any, way: Mapping[str, Any], dialogue: Dialogue, records: Mapping[str, Record], names: list[str], file: Path
+    shown: Any,
+    way: Mapping[str, Any],
+    dialogue: Dialogue,
+    records: Mapping[str, Record],
+    names: Sequence[str],
+    file: Path,
 ) -> ShownSo:
     record = records[dialogue.record]
     said = {model: from_json(Prediction, answer["prediction"]) for model, answer in way["answers"].items()}

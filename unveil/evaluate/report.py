@@ -198,7 +198,7 @@ class Evaluation:
     outcomes: dict[str, dict[str, Outcome]]
 
     @cached_property
-    def names(self) -> list[str]:
+    def names(self) -> tuple[str, ...]:
         """All that findings are called."""
         return joined.vocabulary(self.records.values())
 

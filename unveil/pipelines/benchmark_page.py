@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from unveil.core import benchmarks as learning
 from unveil.core import console
@@ -21,12 +20,17 @@ Row = Mapping[str, Any]
 
 def write(rows: Sequence[Row], left: Mapping[str, str], out: Path) -> Path:
     """``benchmark.html``, one page that loads nothing; ``left`` are the benchmarks and folders that were left out."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.globals.update(cell=cell, titles=TITLES, doubts=doubts)
-    template = environment.from_string(files("unveil.pipelines").joinpath("benchmark.html.j2").read_text("utf-8"))
+    loader = ChoiceLoader([PackageLoader("unveil.pipelines", ""), PackageLoader("unveil.evaluate", "")])
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals.update(cell=cell, titles=TITLES)
+    template = environment.get_template("benchmark.html.j2")
     shown = [{**row, "about": BENCHMARKS[row["benchmark"]], "sets": _sets(row["benchmark"])} for row in rows]
     models = sorted({row["model"] for row in rows})
-    return write_text(out / "benchmark.html", template.render(rows=shown, left=left, models=models))
+    return write_text(
+        out / "benchmark.html", template.render(rows=shown, left=left, models=models, doubts=_doubted(rows))
+    )
 
 
 def _sets(benchmark: str) -> list[Any]:
@@ -63,13 +67,20 @@ def show(rows: Sequence[Row]) -> None:
     lines = []
     for row in rows:
         for number, (metric, figure) in enumerate(row["metrics"].items()):
-            alone = row["unseen"].get("metrics", {}).get(metric)
+            apart = row["unseen"].get("metrics")
             name = BENCHMARKS[row["benchmark"]].title if not number else ""
-            lines.append([name, TITLES[metric], str(figure["n"]), cell(figure), cell(alone) if alone else "the same"])
+            alone = "the same" if apart is None else cell(apart.get(metric))
+            lines.append([name, TITLES[metric], str(figure["n"]), cell(figure), alone])
     console.table("Value and 95 % interval", ["benchmark", "metric", "n", "test split", "not in training"], lines)
+    for told, titles in _doubted(rows).items():
+        whose = f"{'All' if len(titles) == len(rows) else ', '.join(titles)}: " if len(rows) > 1 else ""
+        console.say(whose + told)
+
+
+def _doubted(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Each doubt once, with the titles of the benchmarks that it is about."""
     whose: dict[str, list[str]] = {}
     for row in rows:
         for told in doubts(row):
-            whose.setdefault(told, []).append(row["benchmark"])
-    for told, names in whose.items():
-        console.say(f"{', '.join(names)}: {told}")
+            whose.setdefault(told, []).append(BENCHMARKS[row["benchmark"]].title)
+    return whose

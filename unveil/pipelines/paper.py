@@ -54,7 +54,7 @@ class PaperTable:
 
 
 @dataclass(frozen=True)
-class Columns:
+class MetricColumns:
     """Columns of a table, the same metrics of each benchmark; both by their names in the paper."""
 
     benchmarks: Mapping[str, str]

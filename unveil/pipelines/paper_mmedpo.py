@@ -11,8 +11,8 @@ from unveil.evaluate import meteor
 from unveil.evaluate.benchmarks import BENCHMARKS
 from unveil.pipelines.paper import (
     ANSWERS,
-    Columns,
     Figures,
+    MetricColumns,
     Paper,
     PaperRun,
     Taught,
@@ -40,9 +40,11 @@ REPORTS = Task(
 )
 TASKS = (QUESTIONS, REPORTS)
 
-ANSWERED = Columns(QUESTIONS.benchmarks, ANSWERS)
-AS_PUBLISHED = Columns(QUESTIONS.benchmarks, ANSWERS, published=True)
-REPORTED = Columns(REPORTS.benchmarks, {"BLEU": "bleu4_sacre", "ROUGE-L": "report_rougeL", "METEOR": "meteor_nltk"})
+ANSWERED = MetricColumns(QUESTIONS.benchmarks, ANSWERS)
+AS_PUBLISHED = MetricColumns(QUESTIONS.benchmarks, ANSWERS, published=True)
+REPORTED = MetricColumns(
+    REPORTS.benchmarks, {"BLEU": "bleu4_sacre", "ROUGE-L": "report_rougeL", "METEOR": "meteor_nltk"}
+)
 IN_ANSWERS: Figures = {
     "LLaVA-Med 1.5": ANSWERED.row(44.26, 61.30, 29.24, 63.97),
     "Self-Rewarding": ANSWERED.row(42.63, 61.30, 33.29, 64.17),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from unveil.pipelines.paper import (
     ANSWERS,
-    Columns,
     Figures,
+    MetricColumns,
     Paper,
     PaperRun,
     Taught,
@@ -18,7 +18,7 @@ from unveil.pipelines.paper import (
 
 TAUGHT = "llava-med"
 BENCHMARKS = {"VQA-RAD": "vqa-rad", "SLAKE": "slake", "PathVQA": "pathvqa"}
-OURS, AS_PUBLISHED = Columns(BENCHMARKS, ANSWERS), Columns(BENCHMARKS, ANSWERS, published=True)
+OURS, AS_PUBLISHED = MetricColumns(BENCHMARKS, ANSWERS), MetricColumns(BENCHMARKS, ANSWERS, published=True)
 ZERO_SHOT: Figures = {
     "LLaVA-Med": OURS.row(32.68, 59.56, 40.84, 46.88, 12.03, 55.23),
     "STLLaVA-Med": OURS.row(37.12, 60.35, 46.69, 57.69, 11.92, 52.90),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
@@ -52,8 +53,9 @@ GPUS: dict[DeviceType, Device] = {
 }
 
 
+@cache
 def tried(device: torch.device, dtype: torch.dtype, seconds: float = 1.0) -> Device:
-    """This machine's device, by large matrix products and copies for about so long."""
+    """This machine's device, by large matrix products and copies for about so long; once in a process."""
     gpu = device.type == "cuda"
     n = 8192 if gpu else 1024
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))

@@ -39,6 +39,7 @@ TITLES = {
     "bleu4_sacre": "BLEU-4",
     "meteor_nltk": "METEOR",
     "parse_failures": "unparsable",
+    "boxes_f1_50": "F1 at IoU 0.5 of all boxes",
     "counting_mae": "counts: mean absolute error",
     "regression_mae": "measures: mean absolute error",
 }
@@ -129,12 +130,6 @@ def cell(estimate: Mapping[str, Any] | None) -> str:
     if estimate["low"] is None:
         return f"{estimate['value']:.3f} ({estimate['reason']})"
     return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
-
-
-def counted(names: Iterable[str]) -> str:
-    """Names in words, with how many there are."""
-    some = list(names)
-    return f"{len(some)}: {', '.join(some)}" if some else "none"
 
 
 def of_reports(scores: Mapping[str, Any], model: str) -> dict[str, Any]:

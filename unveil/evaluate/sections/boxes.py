@@ -57,13 +57,11 @@ def keep(case: Case, prediction: Prediction) -> BoxAnswer | None:
 
 def _truth(case: Case) -> tuple[tuple[Box, ...] | None, tuple[str, ...], str | None]:
     """True boxes (None where one is not known), their names, and the name that is asked for where there is one."""
-    target = case.dialogue.target or ""
     if case.dialogue.kind == "grounding":
-        places = phrases.boxes(phrases.of_phrase(case.record.findings, target))
+        places = phrases.boxes(case.places)
         return (tuple(places), (PHRASE,) * len(places), PHRASE) if places else (None, (), PHRASE)
-    asked = case.name(target) if case.dialogue.kind == "localisation" else None
-    named = [(case.name(f.label), f.box) for f in case.record.named]
-    found = [(name, box) for name, box in named if asked in (None, name)]
+    asked = case.name(case.dialogue.target or "") if case.dialogue.kind == "localisation" else None
+    found = [(name or "", box) for name, box in case.truth if asked in (None, name)]
     if not all(box for _, box in found):
         return None, (), asked
     return tuple(box for _, box in found if box), tuple(name for name, _ in found), asked
@@ -160,17 +158,23 @@ def shown(section: dict[str, Any]) -> None:
         models = of["models"]
         told = {k for model in models.values() for k, v in model["figures"].items() if v["value"] is not None}
         rows = [
-            [title, *(written(model["figures"].get(figure), n=True) for model in models.values())]
+            [title, _counted(cells), *map(written, cells)]
             for figure, title in SHOWN.items()
             if figure in told
+            for cells in [[model["figures"].get(figure) for model in models.values()]]
         ]
         if rows:
-            console.table(f"Boxes · {of['title']}: value and 95 % interval", ["", *models], rows)
+            console.table(f"Boxes · {of['title']}: value and 95 % interval", ["", "n", *models], rows)
         if of["note"]:
             console.say(f"{of['title']}: {of['note']}")
         for name, model in models.items():
             if model["reason"]:
                 console.say(f"{name}: no AP and no FROC, since {model['reason']}")
+
+
+def _counted(cells: Sequence[dict[str, Any] | None]) -> str:
+    """On how many answers a figure rests: the same for all models where all can be ranked."""
+    return " to ".join(map(str, sorted({cell["n"] for cell in cells if cell})))
 
 
 BOXES: Section[BoxAnswer] = Section("boxes", "Boxes", keep, summarise, "boxes.html.j2", shown=shown)

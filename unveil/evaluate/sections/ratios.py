@@ -7,7 +7,7 @@ computed anew on every resample and never averaged. Shapes: N answers, C cluster
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from unveil.core import bootstrap
 from unveil.evaluate.estimates import Array, difference, divided, estimate, plain
+from unveil.evaluate.permutations import holm, p_of_figures
 
 
 @dataclass(frozen=True)
 class Statistic:
     """A figure from sums (..., K) to (...): NaN where there is nothing to compute it from.
 
-    ``counts`` are the columns of which one must not be 0 for an answer to take part; ``highest`` is its largest value.
+    ``counts`` are the columns of which one must not be 0 for an answer to take part; ``highest`` is its largest value,
+    infinite of an error.
     """
 
     of: Callable[[Array], Array]
@@ -83,10 +85,12 @@ def differences(
     resamples: int,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """The second model less the first, on the same answers and the same resamples."""
+    """The second model less the first, on the same answers and the same resamples, each with the p of the permutation
+    test and the same among all of these figures (Holm)."""
     a, b = by_cluster(clusters, first_NK), by_cluster(clusters, second_NK)
     drawn_a, drawn_b = bootstrap.resampled([a.sums_CK, b.sums_CK], resamples, seed)
-    found = {}
+    p = p_of_figures({name: one.of for name, one in figures.items()}, a.sums_CK, b.sums_CK, resamples, seed)
+    among, found = holm(p), {}
     for name, one in figures.items():
         n = int((_counts(first_NK, one) | _counts(second_NK, one)).sum())
         in_a, in_b = _counts(a.items_CK, one), _counts(b.items_CK, one)
@@ -94,7 +98,8 @@ def differences(
         fewest = int(min(in_a.sum(), in_b.sum()))
         drawn_B = one.of(drawn_b) - one.of(drawn_a)
         apart = estimate(value, drawn_B, n, int((in_a | in_b).sum()), fewest, -one.highest, one.highest)
-        found[name] = plain(difference(apart, int(_differ(one.of(a.sums_CK), one.of(b.sums_CK)).sum())))
+        told = difference(apart, int(_differ(one.of(a.sums_CK), one.of(b.sums_CK)).sum()))
+        found[name] = plain(replace(told, p=p.get(name), p_holm=among.get(name)))
     return found
 
 
