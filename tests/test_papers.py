@@ -237,6 +237,13 @@ def test_a_figure_that_was_not_measured_says_why(tmp_path: Path) -> None:
     assert "| ours | – / – |" in page and "METEOR: no WordNet." in page
 
 
+def test_what_lies_there_of_another_run_is_no_figure_of_a_command_that_failed(tmp_path: Path) -> None:
+    provenance.write_json(tmp_path / "vqa-rad" / "base-measured" / "benchmark.json", {"metrics": {"closed": FIGURE}})
+    table = PaperTable("t", ("c",), {}, {"ours": {"c": FigureOf("vqa-rad/base-measured", "closed")}})
+    assert papers.compared(table, tmp_path, {})["rows"]["ours"]["c"]["ours"] == FIGURE
+    assert papers.compared(table, tmp_path, {}, {"vqa-rad-base-measured"})["rows"]["ours"]["c"]["ours"] is None
+
+
 def test_a_row_that_only_the_paper_has_stays(tmp_path: Path) -> None:
     table = PaperTable("t", ("c",), {"paper": {"c": 1.5}}, {"ours": {"c": FigureOf("nowhere", "closed")}})
     found = papers.compared(table, tmp_path, {})

@@ -96,6 +96,11 @@ class MetricColumns:
 ANSWERS = {"open": "open_recall", "closed": "closed"}
 
 
+def named(folder: str) -> str:
+    """How the command is called that makes a folder of the study."""
+    return folder.replace("/", "-")
+
+
 def measured(benchmark: str, folder: str) -> str:
     """The folder of a benchmark's run on the model of a folder."""
     return f"{benchmark}/{folder}-measured"
@@ -143,13 +148,13 @@ class PaperRun:
         """A model measured by a benchmark."""
         words = ["benchmark", name, "--data", str(data), "--model", model, "--out", str(self.out / out), *self.few]
         words += ["--allow-benchmark-test"] if self.allow_benchmark_test else []
-        return TypedCommand(f"{out.replace('/', '-')}", (*words, *self.seeded), after)
+        return TypedCommand(named(out), (*words, *self.seeded), after)
 
     def split(self, records: Path, name: str, after: tuple[str, ...] = ()) -> TypedCommand:
         """Records dealt so that no patient, copy or test image is in two splits."""
         out = self.out / name / "records.jsonl"
         words = ("check", "--records", str(records), "--resplit", str(out))
-        return TypedCommand(name.replace("/", "-"), (*words, *self.seeded), after)
+        return TypedCommand(named(name), (*words, *self.seeded), after)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ says why; all others are run.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from unveil.experts import options as experts
 from unveil.ingest.reading import IngestError
 from unveil.pipelines import commands as processes
 from unveil.pipelines.benchmark_data import SetsFound, complete, sets_in
-from unveil.pipelines.paper import FigureOf, Paper, PaperRun, PaperTable, TypedCommand
+from unveil.pipelines.paper import FigureOf, Paper, PaperRun, PaperTable, TypedCommand, named
 from unveil.pipelines.paper_mmedpo import MMEDPO
 from unveil.pipelines.paper_stllava import STLLAVA_MED
 from unveil.pipelines.paper_umed import UMED_LVLM
@@ -70,7 +70,7 @@ def redo(paper: Paper, data: Path, asked: PaperRun, dry_run: bool = False) -> Pa
         "missing": missing,
         "failed": failed,
         "cannot": list(paper.cannot),
-        "tables": [compared(table, asked.out, paper.fills) for table in paper.tables],
+        "tables": [compared(table, asked.out, paper.fills, failed) for table in paper.tables],
         "by_place": by_place(asked.out) if paper is UMED_LVLM else [],
         "versions": provenance.versions(),
     }
@@ -150,12 +150,13 @@ def _run(command: TypedCommand, out: Path, fills: Fills) -> str:
 # --------------------------------------------------------------------------------------------------------- the figures
 
 
-def compared(table: PaperTable, out: Path, fills: Fills) -> dict[str, Any]:
+def compared(table: PaperTable, out: Path, fills: Fills, failed: Collection[str] = ()) -> dict[str, Any]:
     """A table of the paper with ours beside: a figure of ours has value, interval and n, or is None where its run is
-    not there."""
+    not there, or ``failed`` names the command: what lies there then is of another run."""
     rows = {}
     for name in dict.fromkeys([*table.ours, *table.paper]):
-        ours = {column: figure(read, out, fills) for column, read in table.ours.get(name, {}).items()}
+        reads = table.ours.get(name, {}).items()
+        ours = {column: figure(read, out, fills) for column, read in reads if named(read.folder) not in failed}
         rows[name] = {
             column: {"paper": table.paper.get(name, {}).get(column), "ours": _scaled(ours.get(column), table.scale)}
             for column in table.columns
