@@ -25,7 +25,7 @@ MANY = 20
 """With fewer clusters a percentile interval is too narrow, and no report calls one model better than another."""
 Array = NDArray[np.float64]
 
-_BLOCK = 4_000_000  # weights held at once: 32 MB
+_BLOCK = 2_000_000  # weights held at once: 16 MB
 _KEPT = 32_000_000  # counts that are kept for the next figures of as many clusters: 32 MB
 ROUNDING = 1e-12  # a difference as small as this is none
 
@@ -37,7 +37,7 @@ def weights(clusters: int, resamples: int, seed: int) -> Iterator[Array]:
         yield counts_BC.astype(np.float64)
 
 
-@lru_cache(maxsize=4)  # most figures are of the same clusters
+@lru_cache(maxsize=3)  # most figures are of the same clusters
 def _drawn(clusters: int, resamples: int, seed: int) -> list[NDArray[Any]]:
     """All of them, in the smallest type that holds them."""
     return [counts_BC.astype(np.min_scalar_type(counts_BC.max())) for counts_BC in _counts(clusters, resamples, seed)]
@@ -65,7 +65,7 @@ def resampled(sums: Sequence[NDArray[Any]], resamples: int = RESAMPLES, seed: in
 
 def columns(sums: Sequence[NDArray[Any]]) -> Array:
     """Sums of all clusters, (C,) or (C, K) each, side by side: one product with the weights adds up all of them."""
-    return np.hstack([one.reshape(len(one), -1) for one in sums]).astype(np.float64)
+    return np.concatenate([one.reshape(len(one), -1) for one in sums], axis=1, dtype=np.float64)
 
 
 def apart(drawn_BK: Array, sums: Sequence[NDArray[Any]]) -> list[Array]:
