@@ -136,6 +136,83 @@ def qwen(tenth: bool = False) -> tuple[Any, Any]:
     return model, tf.Qwen2_5_VLProcessor(eyes, tokens, chat_template=template)
 
 
+def qwen3_5() -> tuple[Any, Any]:
+    """The shape of Qwen3.5, about as large as ``small``: three layers of linear attention to one of full attention.
+
+    576 image tokens of 32 x 32 pixels each, which four patches of the tower make.
+    """
+    images_only(tf.Qwen3VLProcessor)
+    names = ["<user>", "<assistant>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+    tokens = words(names)
+    at = {n: tokens.convert_tokens_to_ids(n) for n in names}
+    text = {
+        "hidden_size": 512,
+        "intermediate_size": 1408,
+        "num_hidden_layers": 8,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 2,
+        "head_dim": 64,
+        "linear_num_key_heads": 4,
+        "linear_num_value_heads": 8,
+        "linear_key_head_dim": 64,
+        "linear_value_head_dim": 64,
+        "vocab_size": 8192,
+        "max_position_embeddings": 4096,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e7, "partial_rotary_factor": 0.25}
+        | {"mrope_section": [3, 3, 2]},
+        "eos_token_id": tokens.eos_token_id,
+        "pad_token_id": tokens.pad_token_id,
+    }
+    tower = {"hidden_size": 384, "intermediate_size": 1536, "depth": 12, "num_heads": 6, "out_hidden_size": 512}
+    config = tf.Qwen3_5Config(
+        vision_config={**tower, "num_position_embeddings": 2304},
+        text_config=text,
+        image_token_id=at["<|image_pad|>"],
+        video_token_id=at["<|video_pad|>"],
+        vision_start_token_id=at["<|vision_start|>"],
+        vision_end_token_id=at["<|vision_end|>"],
+    )
+    torch.manual_seed(0)
+    model = tf.Qwen3_5ForConditionalGeneration(config)
+    size = {"shortest_edge": 32 * 32 * 4, "longest_edge": 32 * 32 * 576}
+    eyes = tf.Qwen2VLImageProcessorPil(patch_size=16, size=size)
+    template = TEMPLATE.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>")
+    return model, tf.Qwen3VLProcessor(eyes, tokens, chat_template=template)
+
+
+def gemma3() -> tuple[Any, Any]:
+    """The shape of Gemma 3 and MedGemma, about as large as ``small``: 256 image tokens, which see one another."""
+    named = {"image_token": "<image_soft_token>", "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>"}
+    tokens = words(["<user>", "<assistant>", *named.values()], extra_special_tokens=named)
+    at = {name: tokens.convert_tokens_to_ids(word) for name, word in named.items()}
+    ids = {"eos_token_id": tokens.eos_token_id, "pad_token_id": tokens.pad_token_id, "bos_token_id": None}
+    text = {
+        "hidden_size": 512,
+        "intermediate_size": 1408,
+        "num_hidden_layers": 8,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 64,
+        "sliding_window": 1024,
+        "vocab_size": 8192,
+        "max_position_embeddings": 4096,
+    }
+    tower = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 12, "num_attention_heads": 6}
+    config = tf.Gemma3Config(
+        text_config={**text, **ids},
+        vision_config={**tower, "image_size": 448, "patch_size": 14, "vision_use_head": False},
+        mm_tokens_per_image=256,
+        image_token_index=at["image_token"],
+        boi_token_index=at["boi_token"],
+        eoi_token_index=at["eoi_token"],
+    )
+    torch.manual_seed(0)
+    model = tf.Gemma3ForConditionalGeneration(config)
+    eyes = tf.Gemma3ImageProcessorPil(size={"height": 448, "width": 448}, image_mean=[0.5] * 3, image_std=[0.5] * 3)
+    template = TEMPLATE.replace("IMAGE", "<start_of_image>")
+    return model, tf.Gemma3Processor(eyes, tokens, chat_template=template, image_seq_length=256)
+
+
 def images_only(kind: type) -> None:
     """Takes the part for videos from a processor class where torchvision, which that part needs, is not installed."""
     if importlib.util.find_spec("torchvision") is None:
@@ -146,6 +223,8 @@ def images_only(kind: type) -> None:
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(tiny, picture=56, answer=(4, 12)),
     "small": Preset(small, picture=336),
+    "qwen3_5": Preset(qwen3_5, picture=768),
+    "gemma3": Preset(gemma3, picture=448),
     "3b": Preset(qwen, picture=896, pairs=4, dtype=torch.bfloat16),
     "3b-tenth": Preset(lambda: qwen(tenth=True), picture=896, pairs=1),
 }

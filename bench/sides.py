@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import Qwen2_5_VLProcessor
+from transformers import Qwen2_5_VLProcessor, Qwen3VLProcessor
 
 from bench import race
 from bench.models import PRESETS, images_only, make
@@ -30,7 +30,7 @@ RATE = 1e-5
 class Config(ABC):
     """RecipeOptions of every race."""
 
-    preset: Literal["tiny", "small", "3b", "3b-tenth"] = "small"
+    preset: Literal["tiny", "small", "qwen3_5", "gemma3", "3b", "3b-tenth"] = "small"
     """Shape of the model."""
     method: Literal["lora", "full"] = "lora"
     """Adapters on, or all weights of, the language model; tower and projector are frozen."""
@@ -188,7 +188,8 @@ def run(
     ``before`` is called with both sides before their first steps are compared.
     """
     torch.set_num_threads(config.threads)
-    images_only(Qwen2_5_VLProcessor)
+    for kind in (Qwen2_5_VLProcessor, Qwen3VLProcessor):
+        images_only(kind)
     preset = PRESETS[config.preset]
     with tempfile.TemporaryDirectory() as made:
         folder = config.data or make(Path(made), preset, config.images, questions)

@@ -55,6 +55,8 @@ def _path(entry: Entry) -> str:
     family = FAMILIES.get(entry.model_type)
     if family is None or family.shares == "rows" or not entry.tree:
         return "plain rows"
+    if family.shares == "fork":
+        return "tree, forked states"
     return "tree of answers only" if family.both_ways == "prompt" else "tree"
 
 

@@ -29,7 +29,7 @@ of it.
 - `unveil benchmark --all --model MODEL --data DIR` runs every benchmark whose data set is in a folder below DIR, on
   one page.
 - `--dry-run` says which commands would be run.
-  `--limit 50` asks the first 50 questions; the page then says that this is no benchmark figure.
+  `--limit 50` asks 50 questions, in turn of every kind and group; the page says that this is no benchmark figure.
 - Without `--model` the questions alone are written.
   `--predictions FILE` scores answers to them that were made elsewhere.
 - A model whose `run.json` says that it has learnt from a benchmark's test images is refused;
@@ -41,7 +41,7 @@ of it.
 
 ## By hand
 
-A benchmark chains commands that can be run one by one. `--dry-run` prints them with the names of your files:
+The same by commands that are run one by one, as `--dry-run` prints them with the names of your files:
 
 <!-- not run: it needs the data set -->
 ```bash
@@ -52,7 +52,7 @@ unveil score --records OUT/records.jsonl --dialogues OUT/dialogues.jsonl --out O
 ```
 
 The first line reads the data set and writes the questions; `predict` takes a server too (`--engine`), and `score`
-several models.
+several models. The page is made by `unveil benchmark` alone.
 """
 
 

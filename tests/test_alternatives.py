@@ -27,7 +27,7 @@ def test_yes_and_no_do_not_depend_on_which_is_true(answer):
 @pytest.mark.parametrize("answer", ["有", "没有", "是", "否", "yes"])
 def test_chinese_questions_are_answered_in_chinese(answer):
     yes, no = texts("closed", answer, language="zh")
-    assert yes == ["是", "是的", "对", "有"] and no == ["否", "不是", "不", "不对", "错", "没有", "没", "无"]
+    assert yes == ["是", "是的", "对", "有"] and no == ["否", "不是", "不是的", "不", "不对", "错", "没有", "没", "无"]
 
 
 def test_what_is_no_question_for_yes_or_no_has_none():

@@ -34,13 +34,15 @@ def test_the_command_writes_maps(tiny_folder: Path, tmp_path: Path) -> None:
 
 
 def test_lift_by_hand() -> None:
-    """Shares 0.4 and 0.2 where 0.1 and 0.2 would be even: 0.6 / 0.3 = 2 times. Both patients are drawn in a resample
-    or one of them twice: 2, 4 or 1 times."""
-    maps = [
-        AttentionRow("a", "a", "p", "m", 0.4, 0.1, ((1.0,),)),
-        AttentionRow("b", "b", "q", "m", 0.2, 0.2, ((1.0,),)),
-    ]
-    assert lift(maps) == pytest.approx((2.0, 1.0, 4.0))
+    """Three patients with a share of 0.4 where 0.1 would be even and three with 0.2 and 0.2: 1.8 / 0.9 = 2 times.
+
+    With k of the first kind among the six that are drawn it is (1.2 + 0.2 k) / (1.2 - 0.1 k). None and six of them are
+    drawn in 1.6 % each, beyond the limits, which are those of one and of five: 1.4 / 1.1 and 2.2 / 0.7.
+    """
+    maps = [AttentionRow(name, name, name, "m", 0.4, 0.1, ((1.0,),)) for name in "abc"]
+    maps += [AttentionRow(name, name, name, "m", 0.2, 0.2, ((1.0,),)) for name in "def"]
+    assert lift(maps) == pytest.approx((2.0, 1.4 / 1.1, 2.2 / 0.7))
+    assert lift(maps[:5])[1:] == (None, None), "five patients are too few for percentiles"
 
 
 def test_a_map_by_hand() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from scripts import benchmarks_page
+from unveil import cli
 from unveil.core import provenance
 from unveil.core.box_formats import BOX_FORMATS, View, render
 from unveil.core.jsonl import read_jsonl, write_jsonl
@@ -132,7 +134,8 @@ def test_sources_count_alike_whatever_their_size(tmp_path: Path) -> None:
     about = measured("umed-mau", tmp_path / "data", tmp_path / "out", wrong=1)
     values = [one["value"] for one in about["groups"]["of"].values() if one["value"] is not None]
     assert set(about["groups"]["of"]) == {"kvasir-seg", "tbx11k"}
-    assert about["groups"]["mean"] == pytest.approx(sum(values) / len(values))
+    mean = about["groups"]["mean"]
+    assert mean["value"] == pytest.approx(sum(values) / len(values)) and mean["n"] == about["metrics"]["accuracy"]["n"]
     assert about["missing"] == ["deeplesion", "kits23", "nih-chestxray14"] and about["dealt"] == ["kvasir-seg"]
 
 
@@ -192,6 +195,49 @@ def test_no_question_of_a_kind_is_told_with_what_there_is(tmp_path: Path) -> Non
     assert record.questions
 
 
+def test_a_trial_takes_its_questions_in_turn_of_kinds_and_groups() -> None:
+    """Four of five: the first of each kind and group, then the next of those that have one; in their own order. The
+    first so many alone would leave a column of the page empty."""
+
+    def dialogue(name: str, kind: Any, record: str) -> Dialogue:
+        return Dialogue(name, record, "a.png", "test", kind, "q", "a")
+
+    rows = [dialogue(name, "closed", "x") for name in "abc"] + [
+        dialogue("d", "open", "x"),
+        dialogue("e", "closed", "y"),
+    ]
+    kept, left = questions.asked(BENCHMARKS["vqa-rad"], rows, 4, {"x": "here", "y": "there"})
+    assert [d.id for d in kept] == ["a", "b", "d", "e"] and left == {"questions beyond 4 (--limit)": 1}
+    assert [d.id for d in questions.asked(BENCHMARKS["vqa-rad"], rows, 2)[0]] == ["a", "d"]
+
+
+def test_of_a_metric_of_reports_that_was_not_measured_the_reason_is_told() -> None:
+    table = {
+        "n": 3,
+        "clusters": 2,
+        "models": {"m": {"metrics": {"bleu4_sacre": {"value": 0.1, "low": 0.0, "high": 0.2}}}},
+    }
+    scores = {"sections": {"reports": {"tables": {"13a": table}, "unmeasured": {"meteor_nltk (13a)": "no WordNet"}}}}
+    found = results.of_reports(scores, "m")
+    assert (found["bleu4_sacre"]["value"], found["bleu4_sacre"]["n"], found["bleu4_sacre"]["reason"]) == (0.1, 3, None)
+    assert (found["meteor_nltk"]["value"], found["meteor_nltk"]["reason"]) == (None, "no WordNet")
+    assert results.of_reports({}, "m")["bleu4_sacre"]["reason"] == "no report in English"
+
+
+def test_a_figure_that_is_not_there_for_new_images_is_not_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    """BLEU, and errors of numbers, are told of all test images alone; where all are new, figures are the same."""
+    figure = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "reason": None}
+    row: dict[str, Any] = {
+        "benchmark": "iu-xray",
+        "metrics": {"report_rougeL": figure, "bleu4_sacre": figure},
+        "limit": None,
+    }
+    row |= {"size": None, "missing": [], "learnt": {}, "trained_here": True, "dealt": [], "patients_known": True}
+    benchmark_page.show([row | {"unseen": {"metrics": {"report_rougeL": figure}}}, row | {"unseen": {}}])
+    lines = [line for line in capsys.readouterr().err.splitlines() if "BLEU-4" in line]
+    assert lines[0].rstrip().endswith("–") and lines[1].rstrip().endswith("the same")
+
+
 # --------------------------------------------------------------------------------------------------------- the command
 
 
@@ -203,32 +249,7 @@ def test_the_tiny_model_answers_and_a_second_call_goes_on(tmp_path: Path, capsys
     before = (tmp_path / "out/predictions.jsonl").stat().st_mtime_ns
     assert benchmark.main(config) == page == tmp_path / "out" / "benchmark.html"
     assert (tmp_path / "out/predictions.jsonl").stat().st_mtime_ns == before
-    assert "Only the first 1 questions" in page.read_text() and "predict: " in capsys.readouterr().err
-
-
-def test_answers_in_another_form_are_measured_with_their_boxes_and_numbers(tmp_path: Path) -> None:
-    """FLARE's own list, filled in: its box is in pixels of the image, its count is off by two."""
-    data, out = written("flare-mllm-2d", tmp_path / "data"), tmp_path / "out"
-    flare = BENCHMARKS["flare-mllm-2d"]
-    config = Config(name=flare.name, data=data, out=out, resamples=20)
-    benchmark.main(config)
-    records = [replace(r, split="test") for r in read_jsonl(out / "records.jsonl", Record)][:1]
-    count = Dialogue("q", records[0].id, records[0].image, "test", "open", "How many?", "7")
-    place = next(d for d in read_jsonl(out / "dialogues.jsonl", Dialogue) if d.kind == "localisation")
-    records += [r for r in read_jsonl(out / "records.jsonl", Record) if r.id == place.record]
-    records = list({r.id: r for r in records}.values())
-    write_jsonl(out / "records.jsonl", records)
-    write_jsonl(out / "dialogues.jsonl", [count, place])
-    box = [int(float(v)) for v in re.findall(r"\d+\.\d+", place.answer)]
-    rows = [{"uid": "q", "prediction": "9"}, {"uid": place.id, "prediction": box}]
-    (tmp_path / "flare.json").write_text(json.dumps(rows))
-    given = replace(config, predictions=tmp_path / "flare.json", box_format="json-pixels", frame="image", restart=True)
-    job = benchmark.Job(flare, benchmark.places(flare, data), given, out)
-    job.answering("")[-1].run()
-    metrics = job.told({}, [], {})["metrics"]
-    assert metrics["counting_mae"]["value"] == 2 and metrics["localisation_iou"]["value"] == 1
-    with pytest.raises(OptionError, match="--frame tells of answers that were made elsewhere"):
-        benchmark.main(replace(config, frame="image"))
+    assert "At most 1 questions were asked" in page.read_text() and "predict: " in capsys.readouterr().err
 
 
 def test_all_that_is_there_is_measured_and_the_rest_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,18 +280,51 @@ def test_all_that_is_there_is_measured_and_the_rest_is_told(tmp_path: Path, monk
     assert {*re.findall(r"<th (\w+)=", text)} == {"scope"} and text.count("<table") == text.count("<caption")
 
 
-def test_a_dry_run_lists_commands_that_can_be_typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of the published test split and of all questions on its images; nothing is written."""
-    from unveil import cli
-
-    data = written("vqa-rad", tmp_path / "data")
+def printed(config: Config, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    """The words of each line that a dry run prints, and nothing is written."""
+    capsys.readouterr()
     with pytest.raises(provenance.DryRun):
-        benchmark.main(Config(name="vqa-rad", data=data, model="tiny", out=tmp_path / "out", dry_run=True))
-    lines = [line.split() for line in capsys.readouterr().err.splitlines() if line.strip().startswith("unveil ")]
-    assert [words[1] for words in lines] == ["ingest", "curate", "predict", "score"] * 2
+        benchmark.main(replace(config, dry_run=True))
+    assert config.out and not config.out.exists()
+    told = capsys.readouterr().err.splitlines()
+    return [shlex.split(line)[1:] for line in told if line.strip().startswith("unveil ")]
+
+
+@pytest.mark.parametrize("all_there", [False, True])
+def test_what_a_dry_run_prints_does_the_same_by_hand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], all_there: bool
+) -> None:
+    """Each line is run as it is printed. The questions and the figures are those of the benchmark itself."""
+    write = written("vqa-rad", tmp_path / "data" / "rad")
+    named = {"all": True, "data": write.parent} if all_there else {"name": "vqa-rad", "data": write}
+    config = Config(model="tiny", resamples=20, limit=1, seed=3, out=tmp_path / "hand", **named)  # type: ignore[arg-type]
+    lines = printed(config, capsys)
+    assert [words[0] for words in lines] == ["benchmark", "predict", "score"] * 2
     for words in lines:
-        cli.parse(words[1:])
-    assert not (tmp_path / "out").exists()
+        assert cli.main(words) == 0, words
+    benchmark.main(replace(config, out=tmp_path / "whole"))
+    made = sorted(path.relative_to(tmp_path / "hand") for path in (tmp_path / "hand").rglob("dialogues.jsonl"))
+    assert len(made) == 2
+    for place in (path.parent for path in made):
+        both = [tmp_path / name / place for name in ("hand", "whole")]
+        one, other = ((folder / "dialogues.jsonl").read_text() for folder in both)
+        assert one == other
+        one, other = (json.loads((folder / "scores/scores.json").read_text())["models"] for folder in both)
+        assert one == other
+
+
+@ALL
+def test_a_dry_run_of_every_benchmark_prints_how_its_questions_are_written(
+    row: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    for name in row.sets:
+        written(name, data / name if len(row.sets) > 1 else data)
+    config = Config(name=row.name, data=data, model="tiny", out=tmp_path / "hand")
+    first, *others = printed(config, capsys)
+    assert cli.main(first) == 0 and (tmp_path / "hand/dialogues.jsonl").is_file()
+    for words in others:
+        cli.parse(words)
 
 
 def test_a_model_that_knows_the_test_images_is_refused_or_flagged(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.helpers.outcomes import dialogue, predicted, record
 from unveil.evaluate.benchmarks import numbers
+from unveil.evaluate.metrics import cases
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,8 @@ from unveil.evaluate.benchmarks import numbers
         ("6,5 years", 6.5),
         ("-3.5", -3.5),
         ("T2", None),
+        ("COVID-19 in 2 lobes", 2.0),
+        ("3-4", None),
         ("between 3 and 4", None),
         ("none", None),
         ("1.2.3", None),
@@ -34,7 +37,7 @@ def test_the_error_is_that_of_answers_that_hold_one_number() -> None:
     said = {"a": "10 cells", "b": "12", "c": "many", "d": "7", "e": "2"}
     asked = [dialogue("open", how[r.id], name=r.id, of=r.id) for r in rows]
     asked = [type(d)(**{**vars(d), "question": "How old?" if d.id == "d" else "How many cells?"}) for d in asked]
-    missed = numbers.misses(rows, asked, [predicted(d, said[d.id]) for d in asked])
+    missed = numbers.misses(cases(rows, asked, [predicted(d, said[d.id]) for d in asked]))
     assert [(row.counts, row.error) for row in missed] == [(True, 2.0), (True, 0.0), (True, None), (False, 0.5)]
     found = numbers.figures(missed, 500, 0)
     counts = found["counting_mae"]

@@ -100,6 +100,13 @@ def test_no_records_no_findings_no_splits(clean: list[Record], tmp_path: Path) -
     assert issues == {"no_findings": ("error", 6), "no_split": ("warning", 6), "unknown_patient": ("warning", 6)}
 
 
+@pytest.mark.parametrize("told", [{"report": "Clear lungs."}, {"sections": {"findings": "Clear lungs."}}], ids=str)
+def test_reports_can_be_learnt_from_without_findings(told: dict, clean: list[Record], tmp_path: Path) -> None:
+    """As IU X-Ray's, which has nothing else."""
+    issues = found([dataclasses.replace(r, findings=(), **told) for r in clean], tmp_path)
+    assert issues.get("no_findings") is None and issues["unlabelled"] == ("warning", 6)
+
+
 def test_negatives_and_unlabelled(clean: list[Record], tmp_path: Path) -> None:
     """Without findings, only an image whose annotation is exhaustive is a true negative; and a label lacks in test."""
     negative = dataclasses.replace(clean[0], findings=(), completeness="exhaustive")

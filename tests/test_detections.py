@@ -130,6 +130,41 @@ def test_average_precision_is_that_of_pycocotools(seed: int, ties: bool) -> None
         np.testing.assert_allclose(ours(answers, size=size)[0], expected(run, i), atol=1e-12)
 
 
+def test_published_boxes_have_the_published_figures() -> None:
+    """Of the detections that the COCO API comes with as an example (instances_val2014_fakebbox100_results.json, BSD),
+    those on four images, with their true boxes (COCO 2014, CC BY 4.0). The figures are those of pycocotools, as
+    torchmetrics' own test gave them (tests/detection/test_map.py, version 0.6): to three digits."""
+    near, far = (87.87, 276.25, 384.29, 379.43), (61.87, 276.25, 358.29, 379.43)
+    people = [
+        (0.407, (296.55, 93.96, 314.97, 152.79), (295.55, 93.96, 313.97, 152.79)),
+        (0.611, (328.94, 97.05, 342.49, 122.98), (326.94, 97.05, 340.49, 122.98)),
+        (0.335, (356.62, 95.47, 372.33, 147.55), (356.62, 95.47, 372.33, 147.55)),
+        (0.805, (464.08, 105.09, 495.74, 146.99), (462.08, 105.09, 493.74, 146.99)),
+        (0.953, (276.11, 103.84, 291.44, 150.72), (277.11, 103.84, 292.44, 150.72)),
+    ]
+    answers = [
+        answer("42", [("4", 0.236, (258.15, 41.29, 606.41, 285.07))], [("4", (214.15, 41.29, 562.41, 285.07))]),
+        answer(
+            "73",
+            [("3", 0.318, (61.0, 22.75, 565.0, 632.42)), ("2", 0.726, (12.66, 3.32, 281.26, 275.23))],
+            [("2", (13.0, 22.75, 548.98, 632.42)), ("2", (1.66, 3.32, 270.26, 275.23))],
+        ),
+        answer(
+            "74",
+            [("4", 0.546, near), ("1", 0.3, (0.0, 3.66, 142.15, 316.06)), *(("0", p, box) for p, box, _ in people)],
+            [("4", far), ("1", (2.75, 3.66, 162.15, 316.06)), *(("0", box) for *_, box in people)],
+        ),
+        answer("133", [("5", 0.699, (0.0, 2.87, 601.0, 421.52))], [("5", (13.99, 2.87, 640.0, 421.52))]),
+    ]
+    found_TK = ours(answers)[0]
+    by_class = found_TK.mean(0)
+    assert by_class[[0, 1, 2, 4, 5]] == pytest.approx([0.725, 0.8, 0.454, 0.65, 0.9], abs=5e-4) and np.isnan(
+        by_class[3]
+    )
+    named = [np.nanmean(of) for of in (found_TK, found_TK[0], found_TK[5])]
+    assert named == pytest.approx([0.706, 0.901, 0.846], abs=5e-4)  # AP, AP50, AP75
+
+
 def test_no_class_of_the_answers_has_a_true_box_and_the_other_way_round() -> None:
     """ "c" is said and never true: no value. "a" is true and never said: 0."""
     answers = [answer("1", [("c", 0.5, (0, 0, 9, 9))], [("a", (0, 0, 9, 9))])]

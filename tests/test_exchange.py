@@ -165,6 +165,15 @@ def test_a_spreadsheet_is_read(files: Path) -> None:
     assert {row.id: row.answer for row in found.predictions} == {"a/11": "Yes\n!", "b/11": "", "b/13": "B"}
 
 
+def test_a_cell_far_to_the_right_makes_up_no_others(files: Path) -> None:
+    """Column XFD of a row is its 16,384th: a hundred thousand such rows would fill the memory."""
+    from tests.helpers.spreadsheets import spreadsheet
+
+    (files / "given.xlsx").write_bytes(spreadsheet([["index", "prediction"], [*[None] * 1000, "x"]]))
+    with pytest.raises(RecordError, match="column ALM, where tables have 1000 at the most"):
+        read(files / "given.xlsx", "m", DIALOGUES, RECORDS, files, Elsewhere())
+
+
 def test_a_spreadsheet_that_is_none_is_refused(files: Path) -> None:
     (files / "given.xlsx").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(RecordError, match="no spreadsheet that can be read"):
@@ -178,10 +187,16 @@ def test_llava_med_answers_by_the_question_s_own_name(files: Path) -> None:
     """question_id is the data set's; 11 stands at two images, with one question: nobody can tell which is meant."""
     rows = [
         {"question_id": 12, "prompt": "Which organ, 肺 or liver?", "text": "lung", "answer_id": "x", "metadata": {}},
-        {"question_id": 13, "prompt": "Which plane? Please choose from: [axial, coronal]", "text": "coronal"},
+        {
+            "question_id": 13,
+            "prompt": "Which plane? Please choose from the following two options: [axial, coronal]",
+            "text": "coronal",
+        },
         {"question_id": 11, "prompt": "Is there a mass?", "text": "no"},
     ]
     found, about = given(files, "\n".join(map(json.dumps, rows)))
+    rows[1]["question_id"] = 4711  # of another copy of the set, which has other ids: known by its words
+    assert given(files, "\n".join(map(json.dumps, rows)))[0] == found
     assert found == {"a/12": "lung", "b/13": "coronal"} and about["ambiguous"] == 1
     assert about["named"] == ["line 3 (11)"] and about["format"] == "llava-med"
 
@@ -234,6 +249,42 @@ def test_an_order_is_never_an_id(files: Path) -> None:
     table = "index\tquestion\tprediction\n12\tWhich plane?\tA\n13\tWhich organ, 肺 or liver?\tlung\n"
     assert given(files, table, "given.tsv")[0] == {"b/13": "A", "a/12": "lung"}
     assert given(files, table.replace("\t", "|").replace(",", ";").replace("|", ","), "given.csv")[1]["matched"] == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (["Effusion", "Mass, large"], "Effusion; Mass, large"),
+        ([1, 2, 30, 40], "[1, 2, 30, 40]"),
+        ([[1, 2, 30, 40], [5, 6, 7, 8]], "[[1, 2, 30, 40], [5, 6, 7, 8]]"),
+        ({"bbox": [1, 2, 30, 40]}, '{"bbox": [1, 2, 30, 40]}'),
+        ([["lung"]], "lung"),
+        (None, ""),
+        (7.0, "7"),
+    ],
+)
+def test_of_an_answer_that_is_no_text_nothing_is_lost(files: Path, value, text: str) -> None:
+    """Objects and lists were an empty answer, and so wrong without a word."""
+    for row in ({"uid": "a/12", "prediction": value}, {"id": "a/12", "question": "?", "response": value}):
+        assert given(files, [row])[0] == {"a/12": text}
+
+
+def test_several_answers_to_one_question_are_named(files: Path) -> None:
+    row = {"doc_id": 0, "doc": {"id": "a/12"}, "filtered_resps": ["lung", "liver"]}
+    with pytest.raises(RecordError, match="line 1 has 2 answers to one question; keep the one that counts"):
+        given(files, json.dumps(row))
+
+
+def test_half_of_a_character_is_named(files: Path) -> None:
+    with pytest.raises(RecordError, match=r"row 1 holds half of a character \('\\ud83d'\)"):
+        given(files, '[{"uid": "a/12", "prediction": "lung \\ud83d"}]')
+
+
+def test_a_number_without_a_question_is_an_order(files: Path) -> None:
+    """Row 12 of a table is no question 12; with our own id beside it the answer is known."""
+    with pytest.raises(ScoreError, match="none of 1 answers"):
+        given(files, "index\tprediction\n12\tlung\n", "given.tsv")
+    assert given(files, "index\tprediction\na/12\tlung\n", "given.tsv")[0] == {"a/12": "lung"}
 
 
 # ------------------------------------------------------------------------------------------------------- what is wrong

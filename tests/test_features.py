@@ -61,7 +61,7 @@ def flat(found: Any) -> list[Tensor]:
 
 def computed(copy: Loaded, seen: Sequence[ImageInput]) -> Any:
     """By the model itself, all images in one pass."""
-    takes = inspect.signature(copy.model.get_image_features).parameters
+    takes = inspect.signature(copy.model.model.get_image_features).parameters
     tensors = {k: v for k, v in stack_images([s.tensors for s in seen]).items() if k in takes}
     with torch.no_grad():
         return copy.model.model.get_image_features(**tensors, return_dict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.helpers.annotated import draw, run
 from tests.helpers.sets import flare_mllm_2d
+from unveil.curate.mau import MauOptions, mau
 from unveil.ingest.reading import IngestError
 
 
@@ -34,7 +36,7 @@ def test_every_kind_of_task(data: Path) -> None:
         and asked
         == {
             "Which view?": ("AP", "closed", ("PA", "AP")),
-            "What is seen?": ("Effusion, Mass", "closed", ()),
+            "What is seen?": ("Effusion; Mass", "open", ()),
             "How many cells?": ("12", "open", ()),
             "How old, in years?": ("6.5", "open", ()),
             "Write the report.": ("Clear lungs.", "open", ()),
@@ -55,6 +57,22 @@ def test_boxes_in_an_answer_are_findings(data: Path) -> None:
     assert told == [*[("train", "train")] * 5, ("test", "val")]
     _, records, _ = run(data.parent, "auto", default_label="breast lesion")
     assert records[0].findings[0].label == "breast lesion"
+
+
+def test_what_boxes_are_of_is_said_by_the_question_alone(data: Path) -> None:
+    """Two questions about one image, each with its own place: each is asked as published, and not the two together."""
+    rows = flare_mllm_2d.detections()[:1]
+    rows.append(flare_mllm_2d.row("detection", "imagesTr/b0.png", "Locate the fetal head.", "[30, 5, 60, 40]"))
+    detections(data, *rows)
+    _, records, _ = run(data.parent, "auto")
+    asked = [(d.id.rpartition("/")[2], d.question, d.answer) for d in mau(records[:1]) if d.kind == "grounding"]
+    assert asked == [
+        ("q0", "Where is the lesion?", "<box 0.00 2.00 20.00 12.00>."),
+        ("q1", "Locate the fetal head.", "<box 30.00 5.00 60.00 40.00>."),
+    ]
+    skipped: Counter[str] = Counter()
+    few = mau(records[:1], MauOptions(max_findings=0), 0, skipped)
+    assert not [d for d in few if d.kind == "grounding"] and skipped["own question: more than 0 places"] == 2
 
 
 def test_several_boxes_and_boxes_that_are_none(data: Path) -> None:

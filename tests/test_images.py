@@ -12,12 +12,13 @@ import pytest
 
 from tests.conftest import write_both
 from unveil.core import image_files, pixels
+from unveil.core.geometry import encode_mask
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.lesion_noise import LesionMap, Noise
 from unveil.core.lesion_region import NOTHING
 from unveil.core.provenance import OutputError
 from unveil.core.records import Dialogue, Finding, Prediction, Record, RecordError, Shown
-from unveil.core.shown import NO_OTHER, altered
+from unveil.core.shown import NO_OTHER, Altered, altered
 from unveil.evaluate import images, predict
 from unveil.testing.models import loaded
 
@@ -65,6 +66,26 @@ def test_each_answer_and_the_run_tell_what_was_shown(shown: Shown, config: predi
     assert about["left_out"] == ({NOTHING: 1} if of_lesion else {})
 
 
+def test_the_run_tells_of_the_images_that_are_asked_about(
+    config: predict.Config, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of r6, normal as r5, nothing is asked; --limit leaves no image out. The records are looked through once."""
+    rows = list(read_jsonl(data / "records.jsonl", Record))
+    normal = next(r for r in rows if r.id == "r5")
+    write_jsonl(tmp_path / "records.jsonl", [*rows, replace(normal, id="r6", patient="p6")])
+    looked: list[Shown] = []
+
+    def counted(shown: Shown, *more: Any) -> Altered:
+        looked.append(shown)
+        return altered(shown, *more)
+
+    monkeypatch.setattr(images, "altered", counted)
+    answers(replace(config, image="lesion-hidden", records=tmp_path / "records.jsonl", limit=1))
+    about = json.loads((config.out.parent / "predictions.jsonl.run.json").read_text())["shown"]
+    assert (about["images"], about["left_out"]) == (1, {NOTHING: 1})
+    assert looked == ["lesion-hidden"]
+
+
 def test_the_model_sees_what_is_to_be_shown(config: predict.Config, data: Path) -> None:
     """And boxes are read in the own image's pixels, another patient's image too."""
     chat = loaded("llava_siglip").chat
@@ -108,6 +129,16 @@ def test_records_of_other_images_are_refused(config: predict.Config, data: Path,
     write_jsonl(tmp_path / "r.jsonl", [r for r in read_jsonl(data / "records.jsonl", Record) if r.id != "r4"])
     with pytest.raises(RecordError, match=r"its record is not in .*r\.jsonl"):
         predict.main(replace(config, image="lesion-only", records=tmp_path / "r.jsonl"))
+
+
+def test_a_mask_of_another_size_than_the_image_is_told(config: predict.Config, data: Path, tmp_path: Path) -> None:
+    """The file has been made larger since it was ingested: where the lesion is in it, nobody knows."""
+    rows = [replace(r, width=r.width * 2) if r.id == "r4" else r for r in read_jsonl(data / "records.jsonl", Record)]
+    mask = encode_mask(np.ones((rows[4].height, rows[4].width), bool) & (np.arange(rows[4].width) < 8))
+    rows[4] = replace(rows[4], findings=(Finding("nodule", (0.0, 0.0, 8.0, float(rows[4].height)), mask),))
+    write_jsonl(tmp_path / "records.jsonl", rows)
+    with pytest.raises(pixels.ImageError, match=r"r4.*4\.png has 33 x 47 pixels, its record 66 x 47"):
+        predict.main(replace(config, image="lesion-hidden", records=tmp_path / "records.jsonl"))
 
 
 def test_a_noised_image_is_not_taken_away_without_a_word(config: predict.Config, tmp_path: Path) -> None:

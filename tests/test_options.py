@@ -16,6 +16,7 @@ from unveil import cli
 from unveil.core import options
 from unveil.ingest.reading import Options
 from unveil.pipelines import run
+from unveil.pipelines.options import BenchmarkOptions
 from unveil.vlm.resolution import Resolution
 
 
@@ -92,6 +93,14 @@ def test_a_configuration_can_be_typed(config: run.Config) -> None:
     """Through a shell, with blanks and quotation marks: the same configuration comes back."""
     typed = shlex.split(shlex.join(options.words(config)))
     assert options.read(run.Config, typed, "run") == config
+
+
+def test_what_has_no_dashes_comes_first_and_without_a_name() -> None:
+    """As it is typed; ``--name vqa-rad`` is no option."""
+    config = BenchmarkOptions(name="vqa-rad", data=Path("x"), revision="main", restart=True)
+    words = options.words(config)
+    assert words == ["vqa-rad", "--revision", "main", "--data", "x", "--restart"]
+    assert options.read(BenchmarkOptions, words, "benchmark") == config
 
 
 def test_what_is_not_said_is_as_in_the_default() -> None:

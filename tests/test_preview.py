@@ -13,7 +13,6 @@ from tests.helpers.formats import FORMATS
 from unveil import cli
 from unveil.core.jsonl import read_jsonl
 from unveil.core.records import Dialogue, RecordError
-from unveil.curate import mau
 from unveil.ingest.reading import Options
 from unveil.pipelines import preview, run
 from unveil.train import throughput
@@ -45,17 +44,31 @@ def test_a_dry_run_says_what_a_run_would_do(ward: Path, capsys: pytest.CaptureFi
     assert set(ward.parent.rglob("*")) == before
 
 
-@pytest.mark.parametrize("options", [{}, {"train_share": 0.3}, {"withhold": ("cyst",)}], ids=str)
+def with_reports(ward: Path) -> None:
+    rows = (ward / "labels.csv").read_text().splitlines()
+    told = [f"{rows[0]},findings,impression", *(f"{row},A nodule. It is unchanged.,No cyst." for row in rows[1:])]
+    (ward / "labels.csv").write_text("\n".join(told) + "\n")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"train_share": 0.3}, {"withhold": ("cyst",)}, {"report_sections": ("findings", "report"), "earlier": "drop"}],
+    ids=str,
+)
 def test_questions_are_those_that_a_run_asks(options: dict[str, Any], ward: Path) -> None:
-    """Twenty images with a nodule, eight of them with a cyst as well."""
+    """Twenty images with a nodule and a report, eight of them with a cyst as well."""
     with (ward / "labels.csv").open("a") as file:
         file.writelines(f"{n}.png,p{n},cyst,40,40,60,60\n" for n in range(8))
+    with_reports(ward)
     config = run.Config(data=ward, out=ward.parent / "out", **options)
     data = preview.preview(config, ward.parent / "seen")
     assert data.dealt and {r.id: r.split for r in data.records}.keys() >= {d.record for d in data.dialogues}
     made = ward.parent / "dialogues.jsonl"
-    mau.main(mau.Config(24, records=data.file, out=made, withhold=config.withhold, train_share=config.train_share))
+    run._ask(config, data.file, made)
     assert [replace(d, image="") for d in data.dialogues] == [replace(d, image="") for d in read_jsonl(made, Dialogue)]
+    reports = {d.target: d.answer for d in data.dialogues if d.kind == "report"}
+    kept = {"findings": "A nodule.", "report": "A nodule. No cyst."}
+    assert reports == (kept if "report_sections" in options else {})
 
 
 def test_a_benchmarks_test_image_in_training_is_refused(ward: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,6 +103,18 @@ def test_where_nothing_is_known_the_way_out_is_told(tmp_path: Path) -> None:
     config = run.Config(data=tmp_path / "own", reading=Options(completeness="unknown"))
     with pytest.raises(RecordError, match="--completeness exhaustive says so"):
         preview.preview(config, tmp_path / "seen")
+
+
+def test_where_only_reports_are_known_it_is_told_how_to_ask_for_them(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    bare = [replace(r, findings=(), report="Clear lungs.") for r in records_in(tmp_path / "own", 12)]
+    rows = [f"{r.image},{r.id},{r.report}" for r in bare]
+    (tmp_path / "own" / "reports.csv").write_text("\n".join(["image,patient,report", *rows]) + "\n")
+    config = run.Config(data=tmp_path / "own", format="csv", reading=Options(completeness="unknown"))
+    with pytest.raises(RecordError, match="there are reports, which --report-sections report asks for"):
+        preview.preview(config, tmp_path / "seen")
+    asked = preview.preview(replace(config, report_sections=("report",)), tmp_path / "seen").dialogues
+    assert {d.kind for d in asked} == {"report"} and len(asked) == 12
 
 
 def test_published_splits_without_a_test_part_are_refused_with_the_way_out(

@@ -57,6 +57,15 @@ def test_as_many_yes_as_no_and_no_name_twice() -> None:
         assert len(set(of_way)) == len(of_way) == 4
 
 
+def test_a_label_that_says_that_nothing_is_there_is_not_asked_for() -> None:
+    """Neither of an image that has it, whose finding it is not, nor as what another image lacks."""
+    skipped: Counter[str] = Counter()
+    rows = [*RECORDS, image("n", "Normal", split="train"), image("a", "No finding"), image("b", "cyst")]
+    made = list(probes(rows, ("random", "popular"), 9, skipped=skipped))
+    assert {d.target for d in made} <= {"mass", "cyst", "scar", "nodule"} and {d.record for d in made} == {"b"}
+    assert skipped == {"nothing is there": 1}
+
+
 def test_nobody_says_what_is_absent_where_the_annotation_is_not_exhaustive() -> None:
     skipped: Counter[str] = Counter()
     rows = [*RECORDS, image("a", "nodule", complete=False), image("b")]

@@ -13,11 +13,11 @@ import pytest
 from tests.helpers.outcomes import dialogue, outcome, record
 from unveil.core import words
 from unveil.core.answers import says_yes
-from unveil.core.geometry import ious
+from unveil.core.geometry import ious, match
 from unveil.core.grading import Outcome
 from unveil.core.words import Overlap
 from unveil.evaluate.metrics import counts, metric
-from unveil.evaluate.published import llava_med, lmms_eval, medevalkit, pope, vlmevalkit
+from unveil.evaluate.published import flare, llava_med, lmms_eval, medevalkit, pope, vlmevalkit
 from unveil.evaluate.published.medevalkit import JudgedAnswer
 
 
@@ -83,6 +83,13 @@ def test_llava_med_takes_out_32_full_stops() -> None:
     """``re.UNICODE`` (32) stands where the number belongs; of a decimal number ours keeps the point."""
     assert llava_med.normalised("." * 40) == "." * 8
     assert words.tokens("." * 40) == [] and words.tokens("3.5") == ["3.5"]
+
+
+def test_llava_med_looks_behind_for_two_signs_and_a_digit() -> None:
+    r"""``(?!<=\d)`` stands for ``(?<!\d)``, which would keep the full stop of "grade 3."; ours knows it from the point
+    of a decimal number."""
+    assert llava_med.normalised("grade 3.") == "grade 3" and llava_med.normalised("grade 3.5") == "grade 3.5"
+    assert words.tokens("grade 3.") == ["grade", "3"] and words.tokens("grade 3.5") == ["grade", "3.5"]
 
 
 def test_llava_med_printed_counts_are_swapped() -> None:
@@ -315,3 +322,71 @@ def test_iou_is_a_share_for_any_boxes() -> None:
     for _ in range(200):
         answer = str([draw.randint(-20, 150) for _ in range(4)])
         assert 0 <= (located(answer).iou or 0) <= 1
+
+
+# ------------------------------------------------------------------------------------------------------ FLARE-MLLM-2D
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("[1, 2, 30, 40]", [(1, 2, 30, 40)]),
+        ("It is at [1,2,30,40].", [(1, 2, 30, 40)]),
+        ('{"1": [[1, 2, 30, 40]], "2": []}', [(1, 2, 30, 40)]),
+        ('[{"bbox": [1, 2, 30, 40], "label": "Head"}]', [(1, 2, 30, 40)]),
+        ('{"x": 1, "y": 2, "width": 29, "height": 38}', [(1, 2, 30, 40)]),
+        ("None", []),
+        ("[1, 2, 30, 40] or [1, 2]", []),  # the second takes the first with it
+        ('[{"bbox_2d": [1, 2, 30, 40], "label": "head"}]', []),  # a key that it does not know
+        ("I cannot tell", []),
+        ('{"x1": null, "y1": 1, "x2": 2, "y2": 3}', []),  # where it stops
+    ],
+)
+def test_flare_boxes(text: str, found: list) -> None:
+    assert [one.box for one in flare.boxes(text)] == found
+
+
+def test_flare_f1_of_boxes() -> None:
+    """Of 2 + 1 boxes one is found: 2 / 3. What cannot be read is no false alarm: 0 / 1. Without any box it is 1; ours
+    has no such question."""
+    assert flare.detection_f1([("[0, 0, 10, 10]", "[0, 0, 10, 10], [50, 50, 60, 60]")]) == pytest.approx(2 / 3)
+    assert flare.detection_f1([("[0, 0, 10, 10]", "left")]) == 0 and flare.detection_f1([("[]", "none")]) == 1
+    assert flare.detection_f1([("[0, 0, 10, 10]", "[0, 0, 10, 4]")], 0.3) == 1  # an IoU of 0.4
+
+
+def test_flare_takes_the_closest_pair_first() -> None:
+    """True 0-10 and 6-16; said 2-12 (IoU 8/12 and 6/14 with them) and 0-4 (4/10 with the first alone). The closest pair
+    leaves 0-4 alone, whose true box is taken; ours, by the largest sum, finds 0-4 and 2-12 at IoU 0.4."""
+    true = [(0.0, 0.0, 10.0, 1.0), (6.0, 0.0, 16.0, 1.0)]
+    said = [(2.0, 0.0, 12.0, 1.0), (0.0, 0.0, 4.0, 1.0)]
+    assert flare.hits([flare.NamedBox(b) for b in true], [flare.NamedBox(b) for b in said], 0.4) == 1
+    assert {(i, j) for i, j, _ in match(said, true)} == {(0, 1), (1, 0)}
+
+
+def test_flare_names_must_agree_where_both_have_one() -> None:
+    one, other = flare.NamedBox((0, 0, 9, 9), "head"), flare.NamedBox((0, 0, 9, 9), "neck")
+    assert flare.hits([one], [other]) == 0 and flare.hits([one], [flare.NamedBox(other.box)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Caries; Endodontic, Restorative", {"caries", "endodontic, restorative"}),
+        ("Endodontic, Restorative", {"endodontic", "restorative"}),  # one label, in two
+        ('["A", "b"]', {"a", "b"}),
+        ('{"A": true, "B": 0}', {"a"}),
+        ("No finding", set()),
+    ],
+)
+def test_flare_labels(text: str, found: set) -> None:
+    assert flare.labels(text) == found
+
+
+def test_flare_classes_and_numbers() -> None:
+    """The letter alone is right; of class B one of two, of A none: 1/4. T2 is a 2, and no number a 0."""
+    rows = [("B", "b"), ("B", "B: coronal"), ("A", "B")]
+    assert flare.balanced_accuracy(rows) == 0.25
+    assert [flare.number(text) for text in ("T2", "about 1,200 cells", "many", "[7]", "[7, 8]", "-3.5")] == [
+        *(2, 1200, 0, 7, 0, -3.5)
+    ]
+    assert flare.labels_f1("none", "") == 1 and flare.labels_f1("a; b", "b") == pytest.approx(2 / 3)

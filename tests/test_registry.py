@@ -167,7 +167,7 @@ def test_endings_are_those_of_files_in_any_case(tmp_path: Path) -> None:
         ),
         (
             "from unveil.vlm.families import Family\nFAMILIES = {'phi': Family(shares='leaves')}\n",
-            r"FAMILIES: 'phi': .shares: one of 'tree', 'rows' is needed, not 'leaves'",
+            r"FAMILIES: 'phi': .shares: one of 'tree', 'fork', 'rows' is needed, not 'leaves'",
         ),
         (
             BINS.replace(", 100.0)", ", 50.0)").replace("round(n)", "round(n) * 2"),

@@ -180,6 +180,35 @@ def test_where_nothing_is_denied_something_is_put_in() -> None:
     }
 
 
+def test_what_is_denied_is_found_nowhere_else() -> None:
+    """An impression says again what was found: with its sentence left as it is, the report would still be right. The
+    mass of the first sentence cannot be denied alone, since what it says of the nodule is true."""
+    told = "A nodule is seen. The heart is normal. Impression: small nodule."
+    assert "There is no nodule. The heart is normal." in wrong(told, "nodule", "effusion", "mass")
+    assert {
+        text for text in wrong("A nodule and a mass. The mass is large.", "nodule", "mass") if "no " in str(text)
+    } == {"There is no mass or nodule."}
+
+
+def test_what_is_invented_is_denied_nowhere_else() -> None:
+    """Nor that anything is there at all."""
+    told = "No effusion. The heart is normal. No effusion. No abnormality."
+    assert wrong(told, "nodule") == {
+        "There is an effusion. The heart is normal.",
+        "The heart is normal. There is an effusion.",
+    }
+    assert wrong("No mass. No mass or effusion.") == {"There is a mass.", "No mass. There is an effusion."}
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["A nodule. No mass. The nodule is small.", "Clear. No effusion. No mass or effusion.", "A mass. A mass. A mass."],
+)
+def test_a_wrong_report_is_in_conflict_with_the_true_one(told: str) -> None:
+    rules, made = ruled(told)
+    assert all(text and rules.conflict(made, text) > 0 for text in wrong(told))
+
+
 def test_a_report_in_another_words_is_not_wrong() -> None:
     """Found both times, F1 1: no conflict. A mass beside the nodule: F1 2/3."""
     rules, made = ruled("A nodule. No effusion.", "nodule")

@@ -52,12 +52,12 @@ def test_a_leaked_branch_is_seen(family: Loaded, tmp_path: Path, monkeypatch: py
     real, rows = scorer_module.masks, rows_of(family, tmp_path)
     expected = values(family, rows, tree=False)
 
-    def leaky(base: Any, forest: Forest, row: Family) -> Any:
+    def leaky(base: Any, forest: Forest, row: Family, *runs: Any) -> Any:
         own = forest.before_S[forest.leaves_S == 1][1:]  # its tokens but the last, each of which predicts the next
         siblings = forest.before_S[forest.leaves_S == 4][-1] + 1
         until = forest.until_BT.clone().flatten()
         until[own] = siblings % forest.ids_BT.shape[1] + 1
-        return real(base, replace(forest, until_BT=until.view_as(forest.until_BT)), row)
+        return real(base, replace(forest, until_BT=until.view_as(forest.until_BT)), row, *runs)
 
     monkeypatch.setattr(scorer_module, "masks", leaky)
     difference = (values(family, rows) - expected).abs()

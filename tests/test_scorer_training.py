@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.helpers.trees import frozen, rows_of, scorer, values
+from tests.helpers.trees import frozen, linear_of, rows_of, scorer, values
 from unveil.testing.models import TREES, fresh
 from unveil.train import adapters
 from unveil.train.options import RecipeOptions
@@ -46,7 +46,7 @@ def test_adapters_are_trained_and_nothing_else(family: Loaded, tmp_path: Path) -
     (plain, gradients), (treed, others) = found
     assert torch.allclose(plain, treed, atol=1e-5, rtol=1e-5)
     assert float((values(family, rows) - plain).abs().max()) > 1e-3, "the adapters make a difference"
-    assert gradients.keys() == others.keys() and len(others) == 2 * 7 * 2
+    assert gradients.keys() == others.keys() and len(others) == 2 * linear_of(family.name)
     part_of = model_parts.parts_of(model)
     assert all("lora_" in name and part_of(name) == "language" for name in others)
     largest = max(float(g.abs().max()) for g in gradients.values())

@@ -330,6 +330,8 @@ def test_the_page_shows_both_sections(scored: Inputs, tmp_path: Path) -> None:
         part = page.partition(f'<section id="{section}"')[2].partition("</section>")[0]
         assert re.search(r'<small class="ci">p [01]\.\d+, Holm [01]\.\d+</small>', part), section
     assert "Both questions of a pair right" in page and "Words in common (ROUGE-L)" in page
+    assert "<strong>References are texts of patients:</strong> keep this page" in page, "beside the pictures"
+    assert "<strong>These are texts of patients:</strong> keep this page, and scores.json" in page, "beside examples"
 
 
 def test_reports_are_shown_without_boxes(scored: Inputs, tmp_path: Path) -> None:

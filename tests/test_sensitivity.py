@@ -182,6 +182,11 @@ def test_figures_are_those_of_paired_differences() -> None:
         ("diagnosis", diagnosis(("mass", A)), diagnosis(("cyst", A)), True, {}),
         ("diagnosis", diagnosis(("mass", A)), diagnosis(("mass", B)), True, {}),
         ("diagnosis", diagnosis(("mass", A)), NORMAL, True, {}),
+        ("report", "There is a mass.", "A mass is seen.", False, {"answer": "A mass."}),
+        ("report", "There is a mass.", "There is no mass.", True, {"answer": "A mass."}),
+        ("report", "There is a mass.", "The chest is normal.", True, {"answer": "A mass."}),
+        ("report", "The chest is normal.", "Lungs are clear.", True, {"answer": "A mass."}),
+        ("report", "肺部有肿块。", "肺部正常。", True, {"answer": "肺部有肿块。"}),
     ],
 )
 def test_an_answer_changes_where_it_says_something_else(

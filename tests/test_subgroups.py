@@ -187,6 +187,24 @@ def test_findings_by_size_and_images_by_source(tmp_path):
     }  # fmt: skip
 
 
+def test_what_nobody_has_told_is_no_worst_group(tmp_path):
+    """Of 25 images in no known modality none is right, of 25 CTs 10 and of 25 X-rays 20."""
+    records, asked, said = [], [], []
+    for modality, right in (("CT", 10), ("X-ray", 20), (None, 0)):
+        for i in range(25):
+            name = f"{modality}{i}"
+            records.append(record(name=name, modality=modality, patient=name, split="test"))
+            asked.append(dialogue("closed", "yes", name=f"{name}/q", of=name))
+            said.append(predicted(asked[-1], "yes" if i < right else "no"))
+    for name, rows in (("records", records), ("dialogues", asked), ("m", said)):
+        write_jsonl(tmp_path / f"{name}.jsonl", rows)
+    files = tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl"
+    section = score(*files, {"m": tmp_path / "m.jsonl"}, tmp_path / "out", resamples=50)["sections"]["subgroups"]
+    assert section["by"]["modality"]["unknown"]["models"]["m"]["closed"]["value"] == 0
+    worst = section["worst"]["m"]["closed"]["modality"]
+    assert (worst["worst"], worst["best"]) == ("CT", "X-ray")
+
+
 def test_by_sex_and_age(tmp_path):
     """One question to each of 25 women of 30 (20 right) and 25 men of 70 (10 right), and to a child of 17.9 of whose
     sex nobody knows: the men are worst, by 0.8 - 0.4, and so is their band of age. One patient is no worst group."""

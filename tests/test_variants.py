@@ -15,7 +15,17 @@ from unveil.core import provenance
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import Dialogue
 from unveil.pipelines import prefer
-from unveil.pipelines.variants import BASELINES, FULL, PREFERRED, REWARDED, USUAL, VARIANTS, Comparison, _some
+from unveil.pipelines.variants import (
+    BASELINES,
+    FULL,
+    PREFERRED,
+    REWARDED,
+    USUAL,
+    VARIANTS,
+    Comparison,
+    _some,
+    asked_kinds,
+)
 from unveil.rl import aar
 from unveil.train import dpo, sft
 from unveil.train.options import TrainOptions
@@ -40,6 +50,20 @@ def test_a_tenth_of_the_patients_is_a_tenth_rounded_up(tmp_path: Path) -> None:
     assert len(train) == 3 and len(chosen) == 8 and {"21-0", "21-1"} <= set(chosen)
     assert not any(name.startswith("22") for name in chosen)
     assert part(0) == chosen and any(part(seed) != chosen for seed in range(1, 5))
+
+
+@pytest.mark.parametrize(
+    ("there", "kinds"),
+    [
+        ("detection diagnosis closed", "diagnosis"),
+        ("detection diagnosis closed report", "diagnosis report"),
+        ("report", "report closed choice open"),
+        ("grounding closed", "grounding report closed choice open"),
+    ],
+)
+def test_reports_that_were_asked_for_are_learnt_beside_diagnoses(there: str, kinds: str) -> None:
+    asked: Any = [SimpleNamespace(kind=kind) for kind in there.split()]
+    assert asked_kinds(asked) == tuple(kinds.split())
 
 
 def test_every_variant_can_be_trained() -> None:

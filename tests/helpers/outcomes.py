@@ -9,7 +9,7 @@ SIZE = 100
 A, B, C = (0.0, 0.0, 10.0, 10.0), (50.0, 50.0, 60.0, 60.0), (80.0, 0.0, 90.0, 10.0)
 
 
-def record(*findings: tuple, name: str = "r", complete: bool = True, modality: str = "X-ray", **more) -> Record:
+def record(*findings: tuple, name: str = "r", complete: bool = True, modality: str | None = "X-ray", **more) -> Record:
     found = tuple(Finding(label, box) for label, box in findings)
     completeness: Completeness = "exhaustive" if complete else "partial"
     return Record(name, f"{name}.png", SIZE, SIZE, modality, findings=found, completeness=completeness, **more)

@@ -19,7 +19,7 @@ def spreadsheet(rows: Sequence[Sequence[object]]) -> bytes:
     for r, row in enumerate(rows, 1):
         cells = []
         for c, value in enumerate(row):
-            at = f'r="{chr(ord("A") + c)}{r}"'
+            at = f'r="{_letters(c + 1)}{r}"'
             if isinstance(value, int):
                 cells.append(f"<c {at}><v>{value}</v></c>")
             elif value is not None and c % 2:
@@ -39,3 +39,9 @@ def spreadsheet(rows: Sequence[Sequence[object]]) -> bytes:
         data = f'<worksheet xmlns="{MAIN}"><sheetData>{"".join(lines)}</sheetData></worksheet>'
         archive.writestr("xl/worksheets/sheet1.xml", data)
     return out.getvalue()
+
+
+def _letters(column: int) -> str:
+    """What the column of that number, from 1, is called."""
+    before, last = divmod(column - 1, 26)
+    return (_letters(before) if before else "") + chr(ord("A") + last)

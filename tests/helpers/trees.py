@@ -19,6 +19,15 @@ from unveil.vlm.scorer import Scorer
 QUESTIONS = ("Where is the nodule?", "Is anything abnormal in this image?", "Name the finding. What is in this region?")
 ANSWERS = ("Yes.", "nodule; cyst (round, sharp edge).", "No.", "Detection: normal.\nLocalisation: none.")
 
+#: Linear layers of a tiny language model, where not q, k, v, o and gate, up, down in each of two layers.
+#: The gated delta rule has five in the place of four, a convolution two; experts are none, the one shared has a gate.
+LINEAR = {"qwen3_5": 15, "minicpmv4_6": 15, "qwen3_5_moe": 17, "lfm2_vl": 12}
+
+
+def linear_of(name: str) -> int:
+    """How many linear layers the language model of an entry has."""
+    return LINEAR.get(name, 2 * 7)
+
 
 def rows_of(copy: Loaded, folder: Path) -> list[EncodedExample]:
     """Three images of different sizes; on the first three questions with one to four answers, on the others one."""

@@ -302,7 +302,7 @@ def _of_balance(records: Sequence[Record]) -> Iterator[Issue]:
     if balance and (empty := [split for split in SPLITS if split not in balance]):
         yield from issue("empty_split", "info", "{} splits have no image", empty)
     bare = [r for r in records if not r.findings]
-    if records and len(bare) == len(records) and not any(r.questions for r in records):
+    if records and len(bare) == len(records) and not any(r.questions or r.report or r.sections for r in records):
         yield from issue("no_findings", "error", "all {} images are without findings", [r.id for r in bare])
         return
     negatives = [r.id for r in bare if r.completeness == "exhaustive"]

@@ -258,8 +258,8 @@ _NO = re.compile(rf"(?<![\w-])no{_WHOLE}", re.I)
 
 #: Chinese answers to a question for yes or no, each with the contrary; that of a yes does not hold it.
 _AFFIRMATIONS = {"是": "否", "是的": "否", "对": "错", "有": "无"}
-_DENIALS = {"否": "是", "不是": "是", "不": "是", "不对": "对", "错": "对", "没有": "有", "没": "有", "无": "有"}
-IN_CHINESE = _AFFIRMATIONS | _DENIALS
+_DENIALS = {"是": "否 不是 不是的 不", "对": "不对 错", "有": "没有 没 无"}
+IN_CHINESE = _AFFIRMATIONS | {no: yes for yes, several in _DENIALS.items() for no in several.split()}
 
 
 def _in_chinese(text: str) -> bool | None:

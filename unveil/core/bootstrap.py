@@ -25,7 +25,7 @@ MANY = 20
 """With fewer clusters a percentile interval is too narrow, and no report calls one model better than another."""
 Array = NDArray[np.float64]
 
-_BLOCK = 4_000_000  # weights held at once: 32 MB
+_BLOCK = 2_000_000  # weights held at once: 16 MB
 _KEPT = 32_000_000  # counts that are kept for the next figures of as many clusters: 32 MB
 ROUNDING = 1e-12  # a difference as small as this is none
 
@@ -37,18 +37,21 @@ def weights(clusters: int, resamples: int, seed: int) -> Iterator[Array]:
         yield counts_BC.astype(np.float64)
 
 
-@lru_cache(maxsize=4)  # most figures are of the same clusters
+@lru_cache(maxsize=3)  # most figures are of the same clusters
 def _drawn(clusters: int, resamples: int, seed: int) -> list[NDArray[Any]]:
     """All of them, in the smallest type that holds them."""
     return [counts_BC.astype(np.min_scalar_type(counts_BC.max())) for counts_BC in _counts(clusters, resamples, seed)]
 
 
-def _counts(clusters: int, resamples: int, seed: int) -> Iterator[NDArray[np.int_]]:
+def _counts(clusters: int, resamples: int, seed: int) -> Iterator[NDArray[np.int32]]:
     rng = np.random.default_rng(seed)
     block = max(1, _BLOCK // clusters)
     for start in range(0, resamples, block):
         drawn_BC = rng.integers(clusters, size=(min(block, resamples - start), clusters), dtype=np.int32)
-        yield np.stack([np.bincount(drawn_C, minlength=clusters) for drawn_C in drawn_BC])
+        counts_BC = np.empty(drawn_BC.shape, np.int32)
+        for drawn_C, counts_C in zip(drawn_BC, counts_BC, strict=True):
+            counts_C[:] = np.bincount(drawn_C, minlength=clusters)
+        yield counts_BC
 
 
 def resampled(sums: Sequence[NDArray[Any]], resamples: int = RESAMPLES, seed: int = 0) -> list[Array]:
@@ -56,8 +59,20 @@ def resampled(sums: Sequence[NDArray[Any]], resamples: int = RESAMPLES, seed: in
 
     Clusters stand in an order of their own (sorted), so that a seed draws the same ones.
     """
-    drawn = [[w @ one for one in sums] for w in weights(len(sums[0]), resamples, seed)]
-    return [np.concatenate(blocks) for blocks in zip(*drawn, strict=True)]
+    stacked = columns(sums)
+    return apart(np.concatenate([w @ stacked for w in weights(len(sums[0]), resamples, seed)]), sums)
+
+
+def columns(sums: Sequence[NDArray[Any]]) -> Array:
+    """Sums of all clusters, (C,) or (C, K) each, side by side: one product with the weights adds up all of them."""
+    return np.concatenate([one.reshape(len(one), -1) for one in sums], axis=1, dtype=np.float64)
+
+
+def apart(drawn_BK: Array, sums: Sequence[NDArray[Any]]) -> list[Array]:
+    """What such a product has of each of them, (B,) or (B, K)."""
+    ends = np.cumsum([one[:1].size for one in sums])[:-1]
+    parts = np.split(drawn_BK, ends, axis=1)
+    return [part[:, 0] if one.ndim == 1 else part for part, one in zip(parts, sums, strict=True)]
 
 
 def percentiles(values_B: Array) -> tuple[float, float]:

@@ -44,7 +44,7 @@ GOVERNS = late(
 )
 _MORE = r"(?:larger|bigger|smaller|wider|thicker|worse|better|different|greater|more|less|fewer)"
 STANDS_ALONE = (
-    r"(?=\s*(?:[.,;:!?)\]\n]|\Z|[\u2013\u2014]|-\s"
+    r"(?=\s*(?:[.,;:!?)\]\n\u3002\uff0c\uff1b\uff1a\uff01\uff1f]|\Z|[\u2013\u2014]|-\s"
     r"|[(\[][^()\[\]]{0,200}+[)\]]\s*(?:[.,;:!?\n]|\Z)|/(?=\s|normal|none|negative)))"  # "No (normal).", "No / normal"
 )
 

@@ -226,13 +226,16 @@ def load_plugins(kind: type, words: Sequence[str]) -> tuple[Path, ...]:
 
 def words(config: Any) -> list[str]:
     """The options by which a configuration differs from its class's defaults, as a command line has them: the inverse
-    of ``read``. Options within options are told without a prefix."""
+    of ``read``. Options within options are told without a prefix, those without a name of their own first."""
     told: list[str] = []
+    hints = typing.get_type_hints(type(config), include_extras=True)
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         usual = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         if dataclasses.is_dataclass(value):
             told += words(value)
+        elif value != usual and tyro.conf.Positional in notes(hints[field.name]):
+            told.insert(0, str(value))
         elif value != usual:
             told += _option(field.name.replace("_", "-"), value)
     return told

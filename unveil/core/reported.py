@@ -1,7 +1,7 @@
 """What a report finds and what it denies: the names of a vocabulary, read with their negations.
 
 The reader is that of all answers (``assertions``) and reads English. "No effusion" denies an effusion and finds none; a
-name that is found in one sentence and denied in another ("no effusion on the left; small one on the right") is found.
+name that is found in one clause and denied in another ("no left effusion; small right effusion") is found.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ Shapes: H, W pixels of the image, 3 channels.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +26,7 @@ from PIL import Image
 from unveil.core.geometry import scale
 from unveil.core.lesion_noise import GRAIN
 from unveil.core.lesion_region import elsewhere, filled, lacks, region
+from unveil.core.pixels import ImageError
 from unveil.core.records import Record, Shown
 from unveil.core.sampling import seed_of
 
@@ -61,7 +62,8 @@ class Altered:
     def pixels(self, record: str, own_HW3: Pixels, other_HW3: Pixels | None = None) -> Pixels:
         """What is shown in place of the image of a record, by its id: uint8 (H, W, 3), of the own image's size.
 
-        ``other_HW3`` is the image of ``others[record]``. A record that takes no part is not asked for.
+        ``other_HW3`` is the image of ``others[record]``. A record that takes no part is not asked for. Raises
+        ``ImageError`` for an image of another size than its record's where lesions are to be found in it.
         """
         rng = np.random.default_rng(seed_of(self.seed, self.shown, record))
         if self.shown == "own":
@@ -180,7 +182,11 @@ def _drawn_out(other_HW3: Pixels, width: int, height: int) -> Pixels:
 
 
 def _of_lesion(shown: Shown, record: Record, own_HW3: Pixels, rng: np.random.Generator) -> Pixels:
-    lesion_HW = region(record, own_HW3.shape[1], own_HW3.shape[0])
+    height, width = own_HW3.shape[:2]
+    if (width, height) != record.size:
+        told = f"{record.image} has {width} x {height} pixels, its record {record.width} x {record.height}"
+        raise ImageError(f"{told}, so nobody knows where its lesion is: ingest it again")
+    lesion_HW = region(record, width, height)
     if shown == "lesion-only":
         only_HW3 = np.full_like(own_HW3, GREY)
         only_HW3[lesion_HW] = own_HW3[lesion_HW]
@@ -189,11 +195,3 @@ def _of_lesion(shown: Shown, record: Record, own_HW3: Pixels, rng: np.random.Gen
     if shown == "lesion-hidden":
         return hidden_HW3
     return filled(own_HW3, elsewhere(record, lesion_HW, hidden_HW3, rng))
-
-
-def told(change: Altered) -> Sequence[str]:
-    """Why records were left out, with their numbers, in words."""
-    reasons: dict[str, int] = defaultdict(int)
-    for why in change.left_out.values():
-        reasons[why] += 1
-    return [f"{n} images left out: {why}" for why, n in sorted(reasons.items())]

@@ -170,9 +170,11 @@ class _Writer:
 
     def _groundings(self) -> Iterator[Dialogue]:
         languages: dict[str, str | None] = {}
+        own = {phrases.asked_as(q.text) for q in self.record.questions}
         for finding in self.record.findings:
             for language, phrase in phrases.in_languages(finding, self.record.language).items():
-                languages.setdefault(phrase, language)
+                if phrase not in own:
+                    languages.setdefault(phrase, language)
         for number, (phrase, language) in enumerate(languages.items(), 1):
             of_phrase = phrases.of_phrase(self.record.findings, phrase)
             boxes = phrases.boxes(of_phrase)
@@ -202,15 +204,22 @@ class _Writer:
         for i, q in enumerate(self.record.questions):
             name, question, answer = q.id or f"q{i}", clean(q.text), clean(q.answer)
             language = q.language or self.record.language
-            if not (question and answer):
+            of_phrase = phrases.of_phrase(self.record.findings, question)
+            places = phrases.boxes(of_phrase) or ()
+            if not (question and (answer or places)):
                 self.skipped["own question: empty"] += 1
             elif not self._asked_in(language):
                 self.skipped[f"own question: {_unasked(language)}"] += 1
+            elif len(places) > self.rules.max_findings:
+                self.skipped[f"own question: more than {self.rules.max_findings} places"] += 1
             else:
                 more = {"language": language, "writer": self.record.source.dataset}
                 history = tuple((clean(asked), clean(said)) for asked, said in self.record.before(q))
                 made = self._made(name, q.kind, question, answer, history=history, **more)
-                if not q.choices:
+                if places:
+                    said, target = write_grounding(of_phrase), phrases.asked_as(question)
+                    yield replace(made, kind="grounding", answer=said, target=target)
+                elif not q.choices:
                     yield made
                 elif chosen := self._with_choices(made, [" ".join(clean(choice).split()) for choice in q.choices]):
                     yield chosen

@@ -18,6 +18,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from unveil.core import benchmarks, console, jsonl, provenance, report_sections
+from unveil.core.answers import says_nothing
 from unveil.core.names import normal
 from unveil.core.number_types import Count
 from unveil.core.path_types import InputFile, OutputFile
@@ -59,12 +60,12 @@ class CoOccurrences:
 def known(record: Record, names: Sequence[str]) -> ImageTruth:
     """What is there and what is not, by the annotations, and by what a report in English finds and denies.
 
-    ``names`` are those of the data set, none where nothing is annotated: then the report is read with those of chest
-    radiographs. A name that stands within a present one, or holds it, is not called absent: "nodule" beside
-    "lung nodule".
+    ``names`` are those of the data set (``vocabulary``), none where nothing is annotated: then the report is read with
+    those of chest radiographs. A name that stands within a present one, or holds it, is not called absent: "nodule"
+    beside "lung nodule".
     """
     told = _told(record, names)
-    present = {f.label for f in record.named} | (set() if names else told.found)
+    present = {f.label for f in record.named if not says_nothing(f.label)} | (set() if names else told.found)
     absent = set(names) if record.completeness == "exhaustive" else _spelled(told.denied, names)
     words = [set(normal(name).split()) for name in present | _spelled(told.found, names)]
     apart = (name for name in absent if not any(_within(set(normal(name).split()), one) for one in words))

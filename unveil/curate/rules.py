@@ -18,6 +18,7 @@ from unveil.core.answers import (
     IN_CHINESE,
     NOTHING,
     clean,
+    says_nothing,
     write_detection,
     write_diagnosis,
     write_grounding,
@@ -315,9 +316,13 @@ _FALSIFIED: dict[Kind, Callable[[Rules, Dialogue, np.random.Generator], str | No
 
 
 def vocabulary(records: Sequence[Record]) -> dict[tuple[str, str | None], list[str]]:
-    """The finding names that occur, by data set and modality, from the training split where there is one."""
+    """The finding names that occur, by data set and modality, from the training split where there is one.
+
+    A label that says that nothing is there ("Normal") is no name of a finding.
+    """
     training = [r for r in records if r.split == "train"] or records
     names: dict[tuple[str, str | None], set[str]] = {(r.source.dataset, r.modality): set() for r in records}
     for record in training:
-        names[record.source.dataset, record.modality].update(f.label for f in record.findings)
+        named = (f.label for f in record.findings if not says_nothing(f.label))
+        names[record.source.dataset, record.modality].update(named)
     return {key: sorted(values) for key, values in names.items()}

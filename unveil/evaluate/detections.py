@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -240,7 +241,8 @@ def _matched(u: int, answer: BoxAnswer) -> list[tuple[Any, Any, Any]]:
 def _flat(boxes: Sequence[Sequence[Box]]) -> tuple[Ints, Floats]:
     """The answer of each box, and the boxes (N, 4)."""
     answers = np.repeat(np.arange(len(boxes)), [len(of) for of in boxes])
-    return answers, np.array([box for of in boxes for box in of], float).reshape(-1, 4)
+    values = chain.from_iterable(chain.from_iterable(boxes))
+    return answers, np.fromiter(values, float, 4 * len(answers)).reshape(-1, 4)
 
 
 def _area(box_N4: Floats) -> Floats:

@@ -93,14 +93,14 @@ class Images:
         records = {"records": digests.sha256(self.records)} if self.records else {}
         return {"image": self.change.shown, "image_seed": self.change.seed, **records}
 
-    def about(self, asked: Sequence[Dialogue]) -> dict[str, Any]:
-        """What run.json tells of it."""
+    def about(self, wanted: Sequence[Dialogue], asked: Sequence[Dialogue]) -> dict[str, Any]:
+        """What run.json tells of it; of the questions that were ``wanted`` these were ``asked``."""
         if self.change.shown == "own":
             return {}
         how = {"seed": self.change.seed, "grey": GREY, "patches": PATCHES}
-        reasons = Counter(self.change.left_out.values())
+        left_out = self._left_out(wanted)
         return {
-            "shown": {"image": self.change.shown, "images": len({d.record for d in asked}), **how, "left_out": reasons}
+            "shown": {"image": self.change.shown, "images": len({d.record for d in asked}), **how, "left_out": left_out}
         }
 
 

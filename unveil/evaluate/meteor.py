@@ -1,6 +1,7 @@
 """METEOR as nltk computes it (Banerjee and Lavie 2005): needs nltk and WordNet's data, and is else not measured.
 
-It is not the figure of the Java program that R2Gen and others publish (METEOR 1.5 with paraphrases).
+It is not the figure of the Java program that R2Gen and others publish (METEOR 1.5 with paraphrases). Fault of nltk's,
+which is kept: synonyms are looked up by the stems of words, so that "big" is none of "large", whose stem is "larg".
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ def scorer() -> Scorer | str:
         wordnet.ensure_loaded()
     except LookupError:
         return "WordNet's data are not on this machine: python -m nltk.downloader wordnet"
+    except (OSError, ValueError, AssertionError) as error:  # which nltk raises of files that are missing or cut
+        return f"WordNet's data cannot be read: {error}"
     return scored_with(wordnet)
 
 

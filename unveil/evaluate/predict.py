@@ -42,7 +42,8 @@ def main(config: Config) -> Path:
 def _answer(config: Config) -> dict[str, Any]:
     """Writes all answers; returns who gave them, and how they were decoded."""
     seen = images(config)
-    dialogues = questions(config)
+    wanted = questions(config)
+    dialogues = seen.shown(wanted)[: config.limit]
     writer = _own(config) if config.engine == "own" else _served(config)
     if config.dry_run:
         batch = next(batches(dialogues, _images(dialogues, config)))
@@ -58,7 +59,7 @@ def _answer(config: Config) -> dict[str, Any]:
         lambda batch: seen.encoded(writer.chat, batch),
         lambda batch, rows: [seen.said(one) for one in answer_batch(writer, batch, rows, config)],
     )
-    return {"model": writer.name, "decoding": writer.decoding, **seen.about(dialogues)}
+    return {"model": writer.name, "decoding": writer.decoding, **seen.about(wanted, dialogues)}
 
 
 @dataclass(frozen=True)
@@ -141,10 +142,9 @@ def _loses_boxes(chat: Chat) -> bool:
 
 
 def questions(config: Config) -> list[Dialogue]:
-    """The dialogues whose questions are asked: those on images that can be shown as they are to be."""
-    chosen = [d for d in select(read_jsonl(config.dialogues, Dialogue), config.split) if d.kind in config.kinds]
-    rows = images(config).shown(chosen)[: config.limit]
-    if not rows:
+    """The dialogues of the split and kinds that are wanted; of them those are asked whose images can be shown."""
+    rows = [d for d in select(read_jsonl(config.dialogues, Dialogue), config.split) if d.kind in config.kinds]
+    if not rows[: config.limit]:
         raise RecordError(
             f"{config.dialogues}: no question of the kinds {', '.join(config.kinds)} in split {config.split}"
         )

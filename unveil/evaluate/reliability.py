@@ -183,10 +183,10 @@ def resampled(judged: Confident, sums: Sequence[Array], resamples: int, seed: in
     both_N = np.concatenate([level_N, count + level_N])
     values_N = np.concatenate([np.ones(len(judged)), 1 - judged.right_N])
     table = csr_array((values_N, (np.tile(judged.cluster_N, 2), both_N)), shape).T.tocsr()
-    drawn, areas = [], []
+    drawn, areas, stacked = [], [], bootstrap.columns(sums)
     for w in bootstrap.weights(judged.clusters, resamples, seed):
-        drawn.append([w @ one for one in sums])
-        found_BL = (table @ w.T).T
+        drawn.append(w @ stacked)
+        found_BL = np.ascontiguousarray((table @ w.T).T)
         with np.errstate(invalid="ignore"):  # a resample may hold none of the answers
             areas.append(aurc(found_BL[:, :count], found_BL[:, count:]))
-    return [np.concatenate(blocks) for blocks in zip(*drawn, strict=True)], np.concatenate(areas)
+    return bootstrap.apart(np.concatenate(drawn), sums), np.concatenate(areas)

@@ -303,13 +303,16 @@ class Truth:
 def differs(one: Case, other: Case) -> bool:
     """Whether two answers to a question say different things: by verdict, option, names and places, else by words.
 
-    Places differ where their mean IoU is below one half. Of answers that cannot be read the words are compared.
+    Of reports the names count that they find and deny, where one of them gives any. Places differ where their mean IoU
+    is below one half. Of answers that cannot be read the words are compared.
     """
     if not (one.readable and other.readable):
         return tokens(one.text) != tokens(other.text)
     kind, a, b = one.dialogue.kind, one.parsed, other.parsed
     if kind == "choice":
         return a.choice != b.choice
+    if kind == "report":
+        return _reported(one, other)
     if kind in ("closed", "open"):
         return _said(one) != _said(other)
     if kind == "detection":
@@ -320,6 +323,14 @@ def differs(one: Case, other: Case) -> bool:
     if kind in ("localisation", "grounding"):
         return apart
     return apart or (a.abnormal, sorted(a.labels)) != (b.abnormal, sorted(b.labels))
+
+
+def _reported(one: Case, other: Case) -> bool:
+    """Whether two reports to one reference find or deny different names, else whether their words differ."""
+    if one.reported and other.reported and (one.reported.said.mentions or other.reported.said.mentions):
+        a, b = one.reported.said, other.reported.said
+        return (a.found, a.denied) != (b.found, b.denied)
+    return tokens(one.text) != tokens(other.text)
 
 
 def _said(case: Case) -> object:

@@ -107,10 +107,13 @@ class Added:
 def added(outcomes: Sequence[Outcome]) -> Added:
     """What the answers add, in their order."""
     number = {cluster: i for i, cluster in enumerate(sorted({o.cluster for o in outcomes}))}
-    entries = ((i, COLUMN[ratio], p, q) for i, o in enumerate(outcomes) for ratio, (p, q) in o.sums.items())
-    table_E4 = np.fromiter(chain.from_iterable(entries), np.float64).reshape(-1, 4)
     clusters_N = np.array([number[o.cluster] for o in outcomes], int)
-    return Added(clusters_N, table_E4[:, 0].astype(int), table_E4[:, 1].astype(int), table_E4[:, 2], table_E4[:, 3])
+    sums_N = [o.sums for o in outcomes]
+    answer_E = np.repeat(np.arange(len(sums_N)), list(map(len, sums_N)))
+    ratio_E = np.fromiter(map(COLUMN.__getitem__, chain.from_iterable(sums_N)), int, len(answer_E))
+    parts = chain.from_iterable(chain.from_iterable(map(dict.values, sums_N)))
+    numerator_E, denominator_E = np.fromiter(parts, np.float64, 2 * len(answer_E)).reshape(-1, 2).T.copy()
+    return Added(clusters_N, answer_E, ratio_E, numerator_E, denominator_E)
 
 
 def sums(outcomes: Sequence[Outcome]) -> Sums:

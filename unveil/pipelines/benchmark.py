@@ -1,7 +1,8 @@
 """``unveil benchmark``: a model measured by a benchmark of the field, or by all whose data are in a folder.
 
-It chains what can be done by hand: ingest, curate mau, predict, score. What is there already, made with the same
-settings, is not made again, so that a run that was stopped goes on with the same command.
+It chains ingest, curate mau, the choice of a benchmark's questions, predict and score. By hand the same is done by
+itself without a model, which writes the questions, and then predict and score. What is there already, made with the
+same settings, is not made again, so that a run that was stopped goes on with the same command.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from unveil.core.records import Dialogue, Prediction, Record, RecordError
 from unveil.core.untrusted import read_json
 from unveil.curate import mau
 from unveil.evaluate import predict, score
-from unveil.evaluate.benchmarks import BENCHMARKS, Benchmark, chosen, numbers, questions, results
+from unveil.evaluate.benchmarks import BENCHMARKS, Benchmark, chosen, questions, results
 from unveil.evaluate.exchange import reading
 from unveil.evaluate.exchange.reading import Elsewhere
+from unveil.evaluate.metrics import cases
 from unveil.ingest import ingest
 from unveil.ingest.reading import IngestError
 from unveil.pipelines import benchmark_page
@@ -33,6 +35,8 @@ from unveil.pipelines.options import BenchmarkOptions
 from unveil.vlm.choice import ModelChoice
 
 Config = BenchmarkOptions
+#: A benchmark's question is asked however many places its true answer has.
+MOST_PLACES = 100_000
 
 
 def main(config: Config) -> Path | bool:
@@ -225,6 +229,7 @@ class Job:
             records=self.records,
             out=self.out / "every.jsonl",
             report_sections=("report",) if self.benchmark.report else (),
+            max_findings=MOST_PLACES,
             restart=self.config.restart,
         )
         return Step("curate mau", every, mau.main, lambda: [self.records])
@@ -233,8 +238,11 @@ class Job:
         """Writes the questions; returns what of the data was left out, and why."""
         self.asking.run()
         every = self.asking.config.out
-        alone = questions.once(jsonl.read_jsonl(every, Dialogue), jsonl.read_jsonl(self.records, Record))
-        kept, left = questions.asked(self.benchmark, alone, self.config.limit)
+        rows = list(jsonl.read_jsonl(self.records, Record))
+        alone = questions.once(jsonl.read_jsonl(every, Dialogue), rows)
+        group = self.benchmark.group
+        groups = {row.id: group(row) for row in rows} if group else {}
+        kept, left = questions.asked(self.benchmark, alone, self.config.limit, groups)
         jsonl.write_jsonl(self.dialogues, kept)
         unread = [step.config.out / "rejected.jsonl" for step in self.reading()]
         lost = sum(file.read_bytes().count(b"\n") for file in unread if file.is_file())
@@ -245,8 +253,23 @@ class Job:
     # --------------------------------------------------------------------------------------------------------- answers
 
     def steps(self) -> list[Step]:
-        """All commands in order; between them the benchmark's questions are chosen."""
-        return [*self.reading(), self.asking, *self.answering(self.config.model or "MODEL")]
+        """The commands that do the same by hand, in order: the first one reads the data and writes the questions."""
+        return [self.preparing, *self.answering(self.config.model or "MODEL")]
+
+    @property
+    def preparing(self) -> Step:
+        c, found = self.config, self.found
+        data = found.records or (next(iter(found.sets.values())) if len(self.benchmark.sets) == 1 else c.data)
+        alone = Config(
+            name=self.benchmark.name,
+            data=data,
+            out=self.out,
+            limit=c.limit,
+            seed=c.seed,
+            plugins=c.plugins,
+            restart=c.restart,
+        )
+        return Step("benchmark", alone, main, found.inputs.copy)
 
     def answering(self, model: str) -> list[Step]:
         """Predict, unless answers are there, and score."""
@@ -285,16 +308,19 @@ class Job:
         own = results.result(self.benchmark, rows, found, bootstrap)
         if self.benchmark.report:
             own["metrics"] |= results.of_reports(scores, self.model)
-        if self.benchmark.numbers:
+        published = results.published(self.benchmark, scores, self.model)
+        if self.benchmark.further:
             asked = {d.id: d for d in jsonl.read_jsonl(self.dialogues, Dialogue)}
-            missed = numbers.misses(rows, asked.values(), self._answers(rows, asked))
-            own["metrics"] |= numbers.figures(missed, self.config.resamples, self.config.seed)
+            answers = list(cases(rows, asked.values(), self._answers(rows, asked)))
+            more = self.benchmark.further(answers, self.config.resamples, self.config.seed)
+            own["metrics"] |= more.ours
+            published |= more.published
         about = {
             "benchmark": self.benchmark.name,
             "model": self.model,
             "limit": self.config.limit,
             **own,
-            "published": results.published(self.benchmark, scores, self.model),
+            "published": published,
             "learnt": dict(learnt),
             "trained_here": bool(self.config.model and about_run(folder_of(self.config.model) / "run.json")),
             "dealt": dealt,

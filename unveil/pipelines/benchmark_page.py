@@ -41,7 +41,7 @@ def doubts(row: Row) -> list[str]:
     """What a reader has to know before the figures of a run are believed, a sentence each."""
     told = []
     if row["limit"] is not None:
-        told.append(f"Only the first {row['limit']} questions at the most were asked: this is no benchmark figure.")
+        told.append(f"At most {row['limit']} questions were asked: this is no benchmark figure.")
     elif row["size"] and row["questions"] < row["size"]:
         told.append(
             f"{row['questions']} of the {row['size']} published questions were asked: figures of a part cannot be "
@@ -67,9 +67,10 @@ def show(rows: Sequence[Row]) -> None:
     lines = []
     for row in rows:
         for number, (metric, figure) in enumerate(row["metrics"].items()):
-            alone = row["unseen"].get("metrics", {}).get(metric)
+            apart = row["unseen"].get("metrics")
             name = BENCHMARKS[row["benchmark"]].title if not number else ""
-            lines.append([name, TITLES[metric], str(figure["n"]), cell(figure), cell(alone) if alone else "the same"])
+            alone = "the same" if apart is None else cell(apart.get(metric))
+            lines.append([name, TITLES[metric], str(figure["n"]), cell(figure), alone])
     console.table("Value and 95 % interval", ["benchmark", "metric", "n", "test split", "not in training"], lines)
     for told, titles in _doubted(rows).items():
         whose = f"{'All' if len(titles) == len(rows) else ', '.join(titles)}: " if len(rows) > 1 else ""

@@ -10,6 +10,7 @@ from tyro.conf import Positional
 from unveil.core.number_types import Count
 from unveil.core.path_types import Input, InputFile, OutputFolder
 from unveil.core.records import Kind
+from unveil.core.report_sections import Earlier, Part
 from unveil.experts.options import ExpertGroup, ExpertOptions
 from unveil.ingest.ingest import Format, Reading
 from unveil.ingest.reading import Options
@@ -54,12 +55,13 @@ class RunOptions(TrainOptions, DryRunOptions):
             *("checkpoint_every", "workers", "memory", "gradient_checkpointing"),
             *("max_length", "lora_rank", "lora_alpha"),
         ),
-        "answers": ("max_findings", "answer_batch", "max_new_tokens", "resamples"),
+        "questions": ("max_findings", "report_sections", "earlier"),
+        "answers": ("answer_batch", "max_new_tokens", "resamples"),
         "comparison": ("compare", "full", "compare_limit", "expert"),
     }
     seldom: ClassVar[tuple[str, ...]] = (
-        *("shares", "max_findings", "withhold", "train_share", "max_new_tokens", "resamples", "compare_limit"),
-        *("checkpoint_every",),
+        *("shares", "max_findings", "earlier", "withhold", "train_share", "max_new_tokens", "resamples"),
+        *("compare_limit", "checkpoint_every"),
     )
     data: Input | None = None
     """Folder of your annotated images, a zip of it, or one annotation file in it; none draws synthetic images."""
@@ -80,6 +82,12 @@ class RunOptions(TrainOptions, DryRunOptions):
     """Shares of train, val and test in a new split."""
     max_findings: int = 24
     """Images with more findings get no question whose answer would list them all."""
+    report_sections: tuple[Part, ...] = ()
+    """What of the images' reports the model is to learn to write, and is asked for: findings, impression, or report
+    (both, else all of it); by default nothing."""
+    earlier: Earlier = "keep"
+    """Sentences of reports that speak of an earlier study, such as "unchanged": keep them, or drop them, since nobody
+    can tell that from the image alone."""
     withhold: tuple[str, ...] = ()
     """Labels, modalities and data sets that training is to know nothing of: how does a model do on what it was never
     taught?"""
@@ -209,7 +217,7 @@ class BenchmarkOptions(ModelChoice):
     out: OutputFolder | None = None
     """Folder for everything that is made; by default runs/benchmark-NAME, and runs/benchmarks for --all."""
     limit: Count | None = None
-    """Only the first so many questions of a benchmark; the page says so."""
+    """Only so many questions of a benchmark, in turn of every kind and every group of it; the page says so."""
     batch_size: Count = 64
     """Images whose questions are answered at a time."""
     max_new_tokens: Count = 384

@@ -77,11 +77,11 @@ def preview(config: run.Config, folder: Path) -> Preview:
     if config.resplit == "never":  # else a run deals anew what it finds to leak
         run.refuse_benchmarks(config, file)
     with console.progress("questions", len(found)) as advance:
-        rules = mau.MauOptions(max_findings=config.max_findings)
+        rules = mau.MauOptions(**run.questions_of(config))
         made = list(mau.mau(found, rules, config.seed, told=advance))
     asked = of_share(withheld(made, found, config.withhold), found, config.train_share, config.seed)
     if not select(asked, "train"):
-        raise records.RecordError(LEFT_OUT if select(made, "train") else NOTHING_KNOWN)
+        raise records.RecordError(LEFT_OUT if select(made, "train") else _nothing_known(found, config))
     return Preview(file, found, asked, dealt, summary, 1.0 if config.data else config.patients / _drawn(config))
 
 
@@ -90,6 +90,12 @@ NOTHING_KNOWN = (
     "no image to learn from has a finding or is known to have none, so there is nothing to ask: if images without "
     "annotations are normal, --completeness exhaustive says so"
 )
+REPORTS = "; there are reports, which --report-sections report asks for"
+
+
+def _nothing_known(found: Sequence[Record], config: run.Config) -> str:
+    reports = not config.report_sections and any(record.report or record.sections for record in found)
+    return NOTHING_KNOWN + (REPORTS if reports else "")
 
 
 def _drawn(config: run.Config) -> int:

@@ -170,11 +170,16 @@ def _ingest(config: Config, out: Path) -> None:
     provenance.stage("ingest", asked, _read(config), ingest.main)
 
 
+def questions_of(config: Config) -> dict[str, Any]:
+    """What is asked about the images, as ``mau.MauOptions``."""
+    return {name: getattr(config, name) for name in ("max_findings", "report_sections", "earlier")}
+
+
 def _ask(config: Config, file: Path, dialogues: Path) -> None:
     asked = mau.Config(
         records=file,
         out=dialogues,
-        max_findings=config.max_findings,
+        **questions_of(config),
         withhold=config.withhold,
         train_share=config.train_share,
         seed=config.seed,

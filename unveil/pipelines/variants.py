@@ -100,15 +100,18 @@ def _preferred(variant: Variant, **options: Any) -> Callable[[Comparison], Path]
 
 
 def kinds(dialogues: Path) -> tuple[Kind, ...]:
-    """Diagnoses, where there are any; else phrases, reports and the questions that came with the images."""
+    """Diagnoses, where there are any, and reports; without diagnoses phrases too, and the questions that came with the
+    images."""
     return asked_kinds(jsonl.read_jsonl(dialogues, Dialogue))
 
 
 def asked_kinds(dialogues: Iterable[Dialogue]) -> tuple[Kind, ...]:
     """The same of dialogues that were read."""
     asked = {d.kind for d in dialogues}
+    if "diagnosis" in asked:
+        return ("diagnosis", "report") if "report" in asked else ("diagnosis",)
     own: tuple[Kind, ...] = ("report", "closed", "choice", "open")
-    return ("diagnosis",) if "diagnosis" in asked else (*(("grounding",) if "grounding" in asked else ()), *own)
+    return ("grounding", *own) if "grounding" in asked else own
 
 
 def _tenth(comparison: Comparison) -> Path:

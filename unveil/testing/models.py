@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from unveil.testing import gemma, llava, qwen, tiles, unknown_families
+from unveil.testing import gemma, hybrid, llava, qwen, tiles, unknown_families
 from unveil.testing.sizes import TINY, Size
 from unveil.vlm import families, model_parts
 from unveil.vlm.chat import Chat
@@ -61,6 +61,17 @@ QWENS = (
     Entry(qwen.qwen2_5_vl, "qwen2_5_vl", "Qwen2.5-VL", "as Qwen2-VL"),
     Entry(qwen.qwen3_vl, "qwen3_vl", "Qwen3-VL", "as Qwen2-VL, and features of deeper layers"),
 )
+HYBRIDS = (
+    Entry(
+        hybrid.qwen3_5,
+        "qwen3_5",
+        "Qwen3.5",
+        "states of linear attention and of its convolutions handed to the branches; positions as Qwen2-VL",
+    ),
+    Entry(hybrid.qwen3_5_moe, "qwen3_5_moe", "Qwen3.5 with experts", "as Qwen3.5"),
+    Entry(hybrid.minicpmv4_6, "minicpmv4_6", "MiniCPM-V 4.6", "as Qwen3.5, positions along the path"),
+    Entry(hybrid.lfm2_vl, "lfm2_vl", "LFM2-VL", "states of short convolutions handed to the branches"),
+)
 TILES = (
     Entry(tiles.internvl, "internvl", "InternVL", "as LLaVA-1.5, tiles in order"),
     Entry(tiles.idefics3, "idefics3", "Idefics3", "as LLaVA-1.5, tiles in order"),
@@ -110,7 +121,7 @@ UNDECLARED = (
     ),
 )
 #: By the name of the function that builds it.
-ENTRIES = {e.build.__name__: e for e in (*LLAVAS, *QWENS, *TILES, *GEMMAS, *UNDECLARED)}
+ENTRIES = {e.build.__name__: e for e in (*LLAVAS, *QWENS, *HYBRIDS, *TILES, *GEMMAS, *UNDECLARED)}
 #: The names of those that a tree is grown for.
 TREES = tuple(name for name, entry in ENTRIES.items() if entry.tree)
 

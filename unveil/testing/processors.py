@@ -12,11 +12,11 @@ IM_TEMPLATE = (
 )
 
 
-def stills(kind: type) -> type:
-    """A processor class without its part for videos, which needs torchvision."""
+def stills(kind: type, **of_videos: object) -> type:
+    """A processor class without its part for videos, which needs torchvision; ``of_videos`` is asked of that part."""
 
     def attributes(cls: type) -> list[str]:
         return ["image_processor", "tokenizer"]
 
-    videos = SimpleNamespace(num_frames=1, fps=1)  # what SmolVLM's asks for although there is no video
+    videos = SimpleNamespace(num_frames=1, fps=1, **of_videos)  # SmolVLM's asks for the two although there is no video
     return type(kind.__name__, (kind,), {"get_attributes": classmethod(attributes), "video_processor": videos})

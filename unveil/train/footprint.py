@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 from unveil.train import adapters
 from unveil.train.lengths import Batch, Shared
 from unveil.train.options import RecipeOptions
-from unveil.vlm import attention, features, models, shapes
+from unveil.vlm import attention, features, models, shapes, states
 from unveil.vlm.families import family_of
 from unveil.vlm.masks import refusal
 from unveil.vlm.model_parts import language_model, parts_of
@@ -225,7 +225,8 @@ def _held(inner: Any, tokens: int, dtype: torch.dtype, full: bool, dense: bool) 
     mask = torch.ones(1, 1, tokens if dense else 1, tokens, dtype=torch.bool)
     kinds = set(getattr(inner.config, "layer_types", None) or [])
     with Live([*known, embedded, mask]) as live, torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        own = {kind: mask.to(dtype) if attention.of(inner) == "eager" else mask for kind in kinds or {""}}
+        shown = mask.to(dtype) if attention.of(inner) == "eager" else mask
+        own = {kind: None if kind in states.KINDS else shown for kind in kinds or {""}}
         masks = own if len(own) > 1 else own.popitem()[1]
         out = inner(inputs_embeds=embedded, attention_mask=masks, use_cache=False).last_hidden_state
         passed: int = live.now
@@ -249,11 +250,17 @@ class Live(TorchDispatchMode):
         self.now, self.most = 0, 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
+        made = self._made(func, args, kwargs or {})
         for value in tree_leaves(made):
             if isinstance(value, Tensor):
                 self._count(value)
         return made
+
+    def _made(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """What an operation makes; of experts' products, torch knows without storage only those in bfloat16."""
+        if func is torch.ops.aten._grouped_mm.default and (dtype := args[0].dtype) != torch.bfloat16:
+            return func(args[0].bfloat16(), args[1].bfloat16(), *args[2:], **kwargs).to(dtype)
+        return func(*args, **kwargs)
 
     def _count(self, value: Tensor) -> None:
         storage = value.untyped_storage()

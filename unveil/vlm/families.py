@@ -22,7 +22,16 @@ from unveil.core.box_formats import BOX_FORMATS
 from unveil.core.plugins import PluginError, short
 from unveil.core.registry import Registry
 
-Grid = Literal["cropped", "stretched", "native", "tiles and overview", "named tiles", "any resolution"]
+Grid = Literal[
+    "cropped",
+    "stretched",
+    "native",
+    "tiles and overview",
+    "named tiles",
+    "named tiles and thumbnail",
+    "overview and slices",
+    "any resolution",
+]
 
 
 class ModelError(ValueError):
@@ -41,8 +50,12 @@ class Family:
     """Whether it must be told the form of an answer."""
     template: str | None = None
     """Chat template of a family that is published without one; its processor's own text is then not used."""
-    shares: Literal["tree", "rows"] = "rows"
-    """How rows share what they have in common: as a token tree, checked against plain rows by the tests, or not."""
+    shares: Literal["tree", "fork", "rows"] = "rows"
+    """How rows share what they have in common: as a token tree, checked against plain rows by the tests, or not.
+
+    "tree" for layers that mix tokens by attention only, which a mask branches; "fork" where others hand a state along
+    the row, which each branch is given (``states``).
+    """
     both_ways: Literal["none", "image", "prompt"] = "none"
     """Which tokens see one another whichever comes first; with "prompt", only answers can share."""
     first_position: int = 0
@@ -84,6 +97,10 @@ _ROWS = {
     "qwen2_vl": Family("qwen2-vl", shares="tree", patch_grid="native"),
     "qwen2_5_vl": Family("json-pixels", shares="tree", patch_grid="native"),
     "qwen3_vl": Family("json-1000", shares="tree", patch_grid="native"),
+    "qwen3_5": Family("json-1000", shares="fork", patch_grid="native"),
+    "qwen3_5_moe": Family("json-1000", shares="fork", patch_grid="native"),
+    "minicpmv4_6": Family("json-1000", shares="fork", patch_grid="overview and slices"),
+    "lfm2_vl": Family("unit", shares="fork", patch_grid="named tiles and thumbnail"),
     "internvl": Family("internvl", shares="tree", patch_grid="tiles and overview", tower_states=True),
     "idefics3": Family("unit", shares="tree", patch_grid="named tiles"),
     "smolvlm": Family("unit", shares="tree", patch_grid="named tiles"),

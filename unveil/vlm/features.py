@@ -164,7 +164,8 @@ class Features:
     def _encode(self, tensors: dict[str, Tensor]) -> ImageFeatures:
         """One run of tower and projector."""
         weight = next(self.base.parameters())
-        takes = inspect.signature(self.base.get_image_features).parameters
+        known = family_of(self.base.config).shares != "rows"  # others must name what they take themselves
+        takes = inspect.signature((self.base.model if known else self.base).get_image_features).parameters
         inputs = {k: v.to(weight.device) for k, v in tensors.items() if k in takes}
         inputs = {k: v.to(weight.dtype) if v.is_floating_point() else v for k, v in inputs.items()}
         found = self.base.model.get_image_features(**inputs, return_dict=True)

@@ -30,12 +30,12 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from unveil.core import faults
 from unveil.core.records import Dialogue
 from unveil.core.sampling import Sampling, seed_of
-from unveil.vlm import attention
+from unveil.vlm import attention, states
 from unveil.vlm.branches import COMPACT, Recorder, branch
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import EncodedExample
-from unveil.vlm.masks import positions, windows
+from unveil.vlm.masks import going_on, positions, windows
 from unveil.vlm.model_parts import language_model
 from unveil.vlm.models import beyond_fp16
 from unveil.vlm.scorer import Distribution, Scorer, head, logits, whole
@@ -248,7 +248,7 @@ class _Writing:
         uniform_RT: Tensor,
         beside: Sequence[EncodedExample] = (),
     ):
-        self.base, self.distribution = whole(scorer.model), distribution
+        self.base, self.family, self.distribution = whole(scorer.model), scorer.known, distribution
         asked = [replace(row, answer=[0]) for row in questions]  # any token: only its place is used
         forest = scorer.forest([*asked, *beside])
         device = forest.ids_BT.device
@@ -257,19 +257,20 @@ class _Writing:
         order = torch.argsort(forest.leaves_S, stable=True)  # the questions in the caller's order, then what is beside
         order, beside_S = order[: len(questions)], order[len(questions) :]
         self.layers = attention.modules(language_model(self.base))
-        recorders = {i: Recorder() for i in self.layers}
+        recorders, stretches = {i: Recorder() for i in self.layers}, states.stretches(forest, range(len(questions)))
         with attention.hooked({self.layers[i]: recorders[i] for i in self.layers}):
-            hidden_BTD = scorer.hidden(forest)
+            hidden_BTD = scorer.hidden(forest, stretches)
         scorer.counts["lm_tokens"] += forest.tokens - len(questions)
         last_QD = hidden_BTD.flatten(0, 1)[forest.before_S[order]]
         self.beside = self._scored(forest, hidden_BTD, beside_S, len(beside))
         self.logits_RV = logits(self.base, last_QD).repeat_interleave(answers, 0)
-        place = positions(self.base, forest, scorer.known)
+        place = positions(self.base, forest, self.family)
         first_Q = place.flatten(-2)[..., forest.own_S[order]]
         self.position_QG = first_Q[..., None].expand(*first_Q.shape, answers).contiguous()
         self.number_QG = torch.arange(len(questions) * answers, device=device).view(-1, answers)
         self.open_QG = torch.ones_like(self.number_QG, dtype=torch.bool)
         self.prompts, self.branches = branch(forest, order, recorders, answers, windows(self.base))
+        self.carried = states.Carried.of(stretches, answers)
         self.ids: list[list[int]] = [[] for _ in range(len(questions) * answers)]
         self.logps: list[list[float]] = [[] for _ in self.ids]
         self.counts = scorer.counts
@@ -297,6 +298,7 @@ class _Writing:
                 hidden_R1D = speaker(
                     input_ids=ids_R[:, None],
                     position_ids=self.position_QG.flatten(-2)[..., None] + step,
+                    attention_mask=going_on(self.family, self.carried),
                     use_cache=False,
                 ).last_hidden_state
                 self.logits_RV = logits(self.base, hidden_R1D[:, 0])
@@ -333,6 +335,7 @@ class _Writing:
         def kept(values_QG: Tensor) -> Tensor:
             return values_QG[..., questions[:, None], first]
 
+        self.carried.keep(kept(torch.arange(len(ids_R), device=ids_R.device).view_as(self.number_QG)).flatten())
         ids_R = kept(ids_R.view_as(self.number_QG)).flatten()
         self.position_QG = kept(self.position_QG)
         self.number_QG, self.open_QG = kept(self.number_QG), kept(self.open_QG)

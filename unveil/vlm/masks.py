@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unveil.vlm import attention
+from unveil.vlm import attention, states
 from unveil.vlm.families import Family, family_of
 from unveil.vlm.token_tree import Forest, Tree, allowed, block_mask
 
@@ -21,8 +21,10 @@ def refusal(base: Any) -> str | None:
     """Why a model cannot take a tree, None if it can."""
     kind, text = base.config.model_type, base.config.get_text_config()
     family, how = family_of(base.config), attention.of(base)
-    if family.shares != "tree":
+    if family.shares == "rows":
         return f"{kind} models are not known to take a token tree"
+    if family.shares == "tree" and (stateful := {*kinds(base)}.intersection(states.KINDS)):
+        return f"{kind} models with layers of {' and '.join(sorted(stateful))} hand a state along the row"
     if how not in (*DENSE, "eager", "flex_attention"):
         return f"{how} takes no mask of ours (sdpa, eager and flex_attention do)"
     if family.own_sliding_masks and getattr(text, "sliding_window", None):
@@ -30,8 +32,11 @@ def refusal(base: Any) -> str | None:
     return None
 
 
-def masks(base: Any, forest: Forest, family: Family) -> Any:
-    """The forest's mask in the form that the model takes: one, or one for each type of layer."""
+def masks(base: Any, forest: Forest, family: Family, stretches: states.Stretches | None = None) -> Any:
+    """The forest's mask in the form that the model takes: one, or one for each type of layer.
+
+    Layers with a state are given ``stretches`` in its place, by default the forest's.
+    """
     both_ways, how = _both_ways(base, forest, family), attention.of(base)
 
     def one(window: int | None) -> Any:
@@ -41,17 +46,29 @@ def masks(base: Any, forest: Forest, family: Family) -> Any:
         return seen if how in DENSE else _additive(seen, base.dtype)
 
     found = windows(base)
+    if family.shares == "fork":
+        return {"full_attention": one(None), **dict.fromkeys(states.KINDS, stretches or states.stretches(forest))}
     if len(set(found)) > 1:
         return {"full_attention": one(None), "sliding_attention": one(next(filter(None, found)))}
     return one(found[0])
+
+
+def going_on(family: Family, carried: states.Carried) -> Any:
+    """The same for tokens that are written behind a forest, one for each answer: none but where states go on."""
+    return {"full_attention": None, **dict.fromkeys(states.KINDS, carried)} if family.shares == "fork" else None
 
 
 def windows(base: Any) -> list[int | None]:
     """The sliding window of each layer of the language model, None where it sees everything before."""
     text = base.config.get_text_config()
     window = getattr(text, "sliding_window", None) if getattr(text, "use_sliding_window", True) else None
-    types = getattr(text, "layer_types", None) or ["sliding_attention"] * text.num_hidden_layers
-    return [window if kind == "sliding_attention" else None for kind in types]
+    return [window if kind == "sliding_attention" else None for kind in kinds(base)]
+
+
+def kinds(base: Any) -> list[str]:
+    """The type of each layer of the language model; where a configuration tells none, all may have a window."""
+    text = base.config.get_text_config()
+    return getattr(text, "layer_types", None) or ["sliding_attention"] * text.num_hidden_layers
 
 
 def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:

@@ -104,7 +104,7 @@ def _tiles_and_overview(chat: Chat, config: Any, seen: ImageInput, tokens: int) 
     return np.concatenate([_square(part, each) for part in parts])[:tokens]
 
 
-_TILE = re.compile(r"<row_(\d+)_col_(\d+)>")
+_TILE = re.compile(r"row_(\d+)_col_(\d+)")
 
 
 def _named_tiles(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
@@ -116,6 +116,27 @@ def _named_tiles(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxe
     grid = _lattice(_canvas(seen), max(r for r, _ in tiles), columns := max(c for _, c in tiles))
     parts = [grid[(r - 1) * columns + c - 1] for r, c in tiles]
     return np.concatenate([_square(part, each) for part in [*parts, np.array(_canvas(seen))]])
+
+
+def _named_tiles_and_thumbnail(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """LFM2-VL: the same where each picture has its own proportions, and one that is not cut stands alone."""
+    tiles = [(int(r), int(c)) for r, c in _TILE.findall(seen.text)]
+    rows, columns = np.max(tiles, axis=0, initial=0) if tiles else (0, 0)
+    grid = _lattice(_canvas(seen), rows, columns)
+    parts = [*(grid[(r - 1) * columns + c - 1] for r, c in tiles), np.array(_canvas(seen))]
+    return _pictures(parts, seen.tensors["spatial_shapes"] // config.downsample_factor)
+
+
+def _overview_and_slices(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """MiniCPM-V: the whole picture, then slices of it, a line of text for each row of them."""
+    shapes = seen.tensors["target_sizes"] // (2 if config.downsample_mode == "4x" else 4)
+    rows = seen.text.count("\n") + 1
+    return _pictures([np.array(_canvas(seen)), *_lattice(_canvas(seen), rows, (len(shapes) - 1) // rows)], shapes)
+
+
+def _pictures(parts: Sequence[Boxes], shapes: Any) -> Boxes:
+    """Parts of an image, each cut into rows and columns of its own."""
+    return np.concatenate([_lattice(part, *shape) for part, shape in zip(parts, shapes.tolist(), strict=True)])
 
 
 def _any_resolution(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
@@ -149,5 +170,7 @@ GRIDS: dict[Grid, Callable[[Chat, Any, ImageInput, int], Boxes]] = {
     "native": _native,
     "tiles and overview": _tiles_and_overview,
     "named tiles": _named_tiles,
+    "named tiles and thumbnail": _named_tiles_and_thumbnail,
+    "overview and slices": _overview_and_slices,
     "any resolution": _any_resolution,
 }

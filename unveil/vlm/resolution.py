@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import isqrt
+from math import isqrt, sqrt
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -250,7 +250,8 @@ def _tokens(eyes: Any, splits: bool, limits: Resolution) -> Ladder:
         if splits:
             tiles = step - whole + fewest
             setting |= {"do_image_splitting": tiles >= fewest, "max_tiles": max(tiles, fewest)}
-            sizes = _cut(tiles, eyes.tile_size) if tiles >= fewest else sizes
+            area = tiles * eyes.tile_size**2  # beside the tiles stands an overview of the image's proportions
+            sizes = [*_cut(tiles, eyes.tile_size), *_shaped(area)] if tiles >= fewest else sizes
         return Rung(setting, sizes)
 
     return Ladder(whole + (eyes.max_tiles - fewest + 1 if splits else 0), rung, min(whole, _cells(limits, side)) - 1)
@@ -295,10 +296,11 @@ def _tiles(eyes: Any, most: str, switch: str) -> Ladder:
     size: Any = getattr(eyes, "size", None) or {}
     tile = getattr(eyes, "tile_size", None) or size.get("height") or getattr(eyes, "scale_resolution", 448)
     fewest = {name: getattr(eyes, name) for name in ("min_patches",) if hasattr(eyes, name)}
+    shaped = hasattr(eyes, "scale_resolution")  # MiniCPM: its tiles have proportions of their own
 
     def rung(step: int) -> Rung:
         setting = {most: step + 1, **{name: min(least, step + 1) for name, least in fewest.items()}}
-        return Rung(setting, _cut(step + 1, tile))
+        return Rung(setting, _shaped((step + 1) * tile**2) if shaped else _cut(step + 1, tile))
 
     return Ladder(getattr(eyes, most), rung)
 
@@ -306,6 +308,12 @@ def _tiles(eyes: Any, most: str, switch: str) -> Ladder:
 def _cut(tiles: int, edge: int) -> list[tuple[int, int]]:
     """Images that are cut into exactly so many tiles."""
     return [(edge * rows, edge * (tiles // rows)) for rows in range(1, tiles + 1) if tiles % rows == 0]
+
+
+def _shaped(area: int) -> list[tuple[int, int]]:
+    """Images of so many pixels, from ``LONG`` times as long as wide to as much wider: any may be rounded up most."""
+    wide = [sqrt(area) * LONG ** (i / 24) for i in range(-12, 13)]
+    return [(round(width), max(1, round(area / width))) for width in wide]
 
 
 def _grids(eyes: Any) -> Ladder:

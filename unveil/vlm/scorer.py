@@ -28,7 +28,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import TopKLogitsWarper, TopPLogitsWarper
 
 from unveil.core import faults
-from unveil.vlm import attention, patch_grid
+from unveil.vlm import attention, patch_grid, states
 from unveil.vlm.chat import IGNORED, Chat
 from unveil.vlm.families import Family, ModelError, family_of
 from unveil.vlm.features import Features
@@ -132,7 +132,7 @@ class Scorer(nn.Module):
         self._places: dict[bytes, NDArray[np.float64]] = {}
         self.counts = {"lm_tokens": 0}
         base = whole(model)
-        self.apart = family_of(base.config).shares == "tree"
+        self.apart = family_of(base.config).shares != "rows"
         """Whether hidden states and head, and features of images, may be computed apart; else the model is one."""
         why = refusal(base) if tree else None
         self.architecture = family_of(base.config) if tree and not why else None
@@ -140,6 +140,8 @@ class Scorer(nn.Module):
             LOG.warning("%s; each answer runs as a row of its own, which is right but slower", why)
         if self.architecture and self.architecture.both_ways == "none" and attention.of(base) == "sdpa":
             base.set_attn_implementation({"text_config": attention.FOREST})
+        if self.architecture and self.architecture.shares == "fork":
+            states.fork(language_model(base))
 
     def forward(self, rows: Sequence[EncodedExample], watched: Watched = NOTHING) -> Scores:
         """The log-probability of each token of each row's answer.
@@ -168,17 +170,17 @@ class Scorer(nn.Module):
         pad = self.chat.tokenizer.pad_token_id or 0
         return plant(grow(rows, share_image=share), self.budget, pad, next(self.model.parameters()).device)
 
-    def hidden(self, forest: Forest) -> Tensor:
-        """The language model's last hidden states of a forest, (B, T, D)."""
+    def hidden(self, forest: Forest, stretches: states.Stretches | None = None) -> Tensor:
+        """The language model's last hidden states of a forest, (B, T, D); ``stretches`` as ``masks`` takes them."""
         base = whole(self.model)
-        states: Tensor = base.model(
+        hidden_BTD: Tensor = base.model(
             input_ids=forest.ids_BT,
-            attention_mask=masks(base, forest, self.known),
+            attention_mask=masks(base, forest, self.known, stretches),
             position_ids=positions(base, forest, self.known),
             mm_encoder_outputs={"image": self.features([t.seen for t in forest.trees])},
             use_cache=False,
         ).last_hidden_state
-        return states
+        return hidden_BTD
 
     @property
     def known(self) -> Family:
@@ -210,7 +212,7 @@ class Scorer(nn.Module):
         if not probe.queries:
             return nullcontext()
         base, stack = whole(self.model), ExitStack()
-        layers = attention.modules(language_model(base))
+        layers = [*attention.modules(language_model(base)).values()]
         stack.enter_context(attention.through(base))
         stack.enter_context(attention.hooked({layers[i]: probe for i in attention.middle_third(len(layers))}))
         return stack

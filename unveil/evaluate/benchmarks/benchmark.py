@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from unveil.core.records import Kind, Record
+from unveil.core.grading import Case
+from unveil.core.records import Kind, Prediction, Record
 
 #: Words below questions whose answer is short, as LLaVA-1.5 (Liu et al. 2023, arXiv 2310.03744) and most evaluations
 #: since have them.
 SHORT = "Answer the question using a single word or phrase."
 #: The same in Chinese.
 SHORT_ZH = "请用一个词或短语回答。"
+
+
+@dataclass(frozen=True)
+class Further:
+    """Figures that only one benchmark has, as JSON values."""
+
+    ours: Mapping[str, Any]
+    """By names of ``results.TITLES``."""
+    published: Mapping[str, Any]
+    """As its own code has them."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +56,8 @@ class Benchmark:
     """Figures as others publish them that stand beside ours, by their names in the section ``as_published``."""
     report: bool = False
     """Whether reports are asked for, of one image a study; BLEU and METEOR are then told too."""
-    numbers: bool = False
-    """Whether some answers are numbers, of which the mean absolute error is told too."""
+    further: Callable[[Sequence[tuple[Case, Prediction]], int, int], Further] | None = None
+    """Figures of its own from answers beside the truth, a number of resamples and their seed."""
     group: Callable[[Record], str] | None = None
     """What images are grouped by; the plain mean of the first metric over the groups is told too."""
     group_title: str = ""

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from unveil.core import bootstrap
-from unveil.core.records import Dialogue, Prediction, Record
-from unveil.evaluate.estimates import divided, estimate, plain
+from unveil.core.grading import Case
+from unveil.core.records import Dialogue, Prediction
+from unveil.evaluate.sections.ratios import estimates, ratio
 
-#: A number that is no part of a word, such as the 2 of T2 or of CO2.
-NUMBER = re.compile(r"(?<![\w.,])-?\d+(?:[.,]\d+)?(?![\w]|[.,]\d)")
+#: A number that is no part of a word, such as the 2 of T2 or the 19 of COVID-19.
+NUMBER = re.compile(r"(?<![\w.,])(?<![^\W\d_]-)-?\d+(?:[.,]\d+)?(?![\w]|[.,]\d)")
 COUNTING = re.compile(r"\b(how many|number of|count)\b", re.IGNORECASE)
 
 
@@ -43,26 +43,32 @@ def number(text: str) -> float | None:
     return float(digits.replace(",", "") if re.search(r",\d{3}$", digits) else digits.replace(",", "."))
 
 
-def misses(records: Iterable[Record], dialogues: Iterable[Dialogue], predictions: Iterable[Prediction]) -> list[Miss]:
-    """Of each open question whose true answer is nothing but a number."""
-    clusters = {r.id: r.cluster for r in records}
-    answers = {p.id: p.answer for p in predictions}
+def asks(dialogue: Dialogue) -> bool:
+    """Whether the true answer is nothing but a number."""
+    answer = dialogue.answer.strip()
+    return dialogue.kind == "open" and number(answer) is not None and NUMBER.fullmatch(answer) is not None
+
+
+def counts(dialogue: Dialogue) -> bool:
+    """Whether something is to be counted."""
+    return COUNTING.search(dialogue.question) is not None
+
+
+def misses(answers: Iterable[tuple[Case, Prediction]]) -> list[Miss]:
+    """Of each question that ``asks`` for a number."""
     found = []
-    for d in dialogues:
-        true = number(d.answer)
-        if d.kind != "open" or true is None or not NUMBER.fullmatch(d.answer.strip()):
-            continue
-        said = number(answers[d.id])
-        error = None if said is None else abs(said - true)
-        found.append(Miss(clusters[d.record], bool(COUNTING.search(d.question)), error))
+    for d, case in ((case.dialogue, case) for case, _ in answers if asks(case.dialogue)):
+        true, said = number(d.answer), number(case.text)
+        error = None if said is None or true is None else abs(said - true)
+        found.append(Miss(case.record.cluster, counts(d), error))
     return found
 
 
 def figures(rows: Sequence[Miss], resamples: int, seed: int) -> dict[str, Mapping[str, Any]]:
     """The mean absolute error of counts and of measures, each with a 95 % interval over clusters, as JSON values."""
     found = {}
-    for name, counts in (("counting_mae", True), ("regression_mae", False)):
-        own = [row for row in rows if row.counts == counts]
+    for name, counting in (("counting_mae", True), ("regression_mae", False)):
+        own = [row for row in rows if row.counts == counting]
         if own:
             found[name] = _mean(own, resamples, seed)
     return found
@@ -70,15 +76,11 @@ def figures(rows: Sequence[Miss], resamples: int, seed: int) -> dict[str, Mappin
 
 def _mean(rows: Sequence[Miss], resamples: int, seed: int) -> Mapping[str, Any]:
     read = [(row.cluster, row.error) for row in rows if row.error is not None]
-    clusters = sorted({cluster for cluster, _ in read})
-    about = {"n": len(read), "clusters": len(clusters), "unread": len(rows) - len(read)}
+    about = {"unread": len(rows) - len(read)}
     if not read:
-        return {"value": None, "low": None, "high": None, "reason": "no answer holds one number", **about}
-    at = {cluster: i for i, cluster in enumerate(clusters)}
-    sums_C2 = np.zeros((len(clusters), 2))
-    for cluster, error in read:
-        sums_C2[at[cluster]] += error, 1
-    value = float(sums_C2[:, 0].sum() / len(read))
-    [drawn_B2] = bootstrap.resampled([sums_C2], resamples, seed)
-    found = estimate(value, divided(drawn_B2[:, 0], drawn_B2[:, 1]), len(read), len(clusters), highest=math.inf)
-    return {"reason": None, **plain(found), "unread": len(rows) - len(read)}
+        nothing = {"value": None, "low": None, "high": None, "reason": "no answer holds one number"}
+        return {**nothing, "n": 0, "clusters": 0, **about}
+    errors_N2 = np.array([(error, 1.0) for _, error in read])
+    of = {"mae": ratio(0, 1, highest=math.inf)}
+    found = estimates(of, errors_N2, [cluster for cluster, _ in read], resamples, seed)["mae"]
+    return {"reason": None, **found, **about}

@@ -1,6 +1,7 @@
 """Benchmarks that are made of several sets or tasks: UMed-LVLM's diagnoses, FLARE-MLLM-2D."""
 
-from unveil.evaluate.benchmarks.benchmark import Benchmark, by_part, by_source
+from unveil.evaluate.benchmarks import flare
+from unveil.evaluate.benchmarks.benchmark import Benchmark, by_source
 
 UMED = ("deeplesion", "kits23", "kvasir-seg", "nih-chestxray14", "tbx11k")
 
@@ -28,18 +29,21 @@ TASKS: tuple[Benchmark, ...] = (
         "flare-mllm-2d",
         "FLARE-MLLM-2D",
         ("flare-mllm-2d",),
-        ("closed", "choice", "open", "localisation"),
-        ("localisation_iou", "choice", "closed", "open_f1", "exact"),
-        "as published; of detection `Where is the NAME?`, so that boxes are read in the format of the model",
-        "classes by their words, several by the words that both lists have, boxes as the model writes them, numbers "
-        "where an answer holds one",
+        ("closed", "choice", "open", "grounding"),
+        ("grounding_iou", "grounding_iou50", "choice", "closed", "open_f1", "exact"),
+        "as published, of detection too",
+        "a class by its words, several by the words that both lists have; boxes in the format that is declared with "
+        "the model; a number where an answer holds one",
         "the images that are published for validation, since answers of test are withheld",
-        numbers=True,
-        group=by_part,
+        further=flare.figures,
+        group=flare.by_set,
         group_title="set",
         notes=(
-            "Boxes have no name in the answers: they are asked for as `finding`, or as --default-label says.",
-            "FLARE itself tells F1 at IoU 0.5 and 0.3 of detection, from all boxes of a set, and the mean over sets.",
+            "Options stand within most questions, with a letter each; the letter alone is the true answer.",
+            "Beside ours stand FLARE's own figures: F1 of all boxes at IoU 0.5 and 0.3, balanced accuracy, F1 of "
+            "labels, and mean absolute errors in which an answer without a number is a 0; over all sets at once.",
+            "FLARE scores reports by GREEN, which is not among these figures: their answers are open ones here.",
+            "Questions about several images are left out.",
         ),
     ),
 )

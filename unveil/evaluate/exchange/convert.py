@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from unveil.core import console, dialects, jsonl, provenance
-from unveil.core.box_formats import BOX_FORMATS, PIXELS, View, neutral, render
+from unveil.core import console, jsonl, provenance
 from unveil.core.grading import ScoreError
 from unveil.core.joined import only_own, some, unique
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import WITH_BOXES, Dialogue, Prediction, Record
 from unveil.core.registry import PluginOptions
 from unveil.evaluate.exchange import reading, tables
-from unveil.evaluate.exchange.forms import FORMS, Form, ToWrite
+from unveil.evaluate.exchange.forms import FORMS, Form, ToWrite, in_pixels, spoken
 from unveil.evaluate.exchange.reading import Elsewhere
 
 
@@ -101,17 +100,10 @@ def _answered(
         if name in rows:
             if dialogue.record not in records:
                 raise ScoreError(f"{name}: its record {dialogue.record!r} is not among the records")
-            yield ToWrite(_in_pixels(rows[name], records[dialogue.record]), dialogue, records[dialogue.record])
+            yield ToWrite(_plain(rows[name], records[dialogue.record]), dialogue, records[dialogue.record])
 
 
-def _in_pixels(row: Prediction, record: Record) -> Prediction:
-    """A prediction whose boxes are in pixels of the image, without thoughts: other forms tell neither format nor frame
-    nor dialect."""
-    if row.box_format not in BOX_FORMATS:
-        raise ScoreError(f"{row.id}: unknown box format {row.box_format!r}; known are {', '.join(BOX_FORMATS)}")
-    own = BOX_FORMATS[row.box_format]
-    text = dialects.answer_text(row.answer, own)
-    if row.kind not in WITH_BOXES:
-        return replace(row, answer=text)
-    text = neutral(text, View(own, record.size, row.frame))
-    return replace(row, answer=render(text, View(PIXELS, record.size, record.size)))
+def _plain(row: Prediction, record: Record) -> Prediction:
+    """A prediction without thoughts, with boxes in pixels of the image: other forms tell neither format nor dialect."""
+    answer = spoken(row) if row.kind not in WITH_BOXES else in_pixels(row, record.size)
+    return replace(row, answer=answer)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from unveil.core.box_formats import BOX_FORMATS, PIXELS, View, neutral, render
 from unveil.core.choices import write_choice
-from unveil.core.records import Dialogue, Prediction, Record
+from unveil.core.dialects import answer_text
+from unveil.core.grading import ScoreError
+from unveil.core.records import Dialogue, Prediction, Record, RecordError
 
 Form = Literal["unveil", "medevalkit", "lmms-eval", "vlmevalkit", "llava-med", "flare"]
 Row = Mapping[str, Any]
@@ -64,6 +69,22 @@ def plain_question(dialogue: Dialogue) -> str:
     )
 
 
+def in_pixels(row: Prediction, size: tuple[int, int]) -> str:
+    """An answer with its boxes in pixels of the image of that size: other forms tell neither format nor frame.
+
+    Raises ``ScoreError`` where its box format is not known.
+    """
+    text = neutral(spoken(row), View(BOX_FORMATS[row.box_format], size, row.frame))
+    return render(text, View(PIXELS, size, size))
+
+
+def spoken(row: Prediction) -> str:
+    """What of a prediction is the answer (``dialects``); raises ``ScoreError`` where its box format is not known."""
+    if row.box_format not in BOX_FORMATS:
+        raise ScoreError(f"{row.id}: unknown box format {row.box_format!r}; known are {', '.join(BOX_FORMATS)}")
+    return answer_text(row.answer, BOX_FORMATS[row.box_format])
+
+
 def text_of(value: Any) -> str:
     """A value as text: the one of a list of one, a whole number without a point."""
     while isinstance(value, list) and len(value) == 1:
@@ -73,6 +94,15 @@ def text_of(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value)
+
+
+def answer_of(value: Any) -> str:
+    """An answer as text, with nothing of it lost: several texts after another, an object or several numbers as JSON."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return "; ".join(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) and value else text_of(value)
 
 
 def _first(row: Row, *names: str) -> str:
@@ -97,7 +127,7 @@ def _about(row: Row, *questions: str) -> dict[str, str]:
 def _read_medevalkit(row: Row, place: str) -> Given:
     """``results.json``: the sample as its data set has it, with the response; most data sets give it no id."""
     gold = text_of(row.get("answer"))
-    return Given(place, text_of(row.get("response")), _ids(row, *NAMES), gold=gold, **_about(row, "question"))
+    return Given(place, answer_of(row.get("response")), _ids(row, *NAMES), gold=gold, **_about(row, "question"))
 
 
 def _write_medevalkit(number: int, row: ToWrite) -> dict[str, Any]:
@@ -121,12 +151,16 @@ def _read_lmms(row: Row, place: str) -> Given:
     """``*_samples_*.jsonl``: versions differ in whether the document stands there; its id is also in what a metric
     keeps of a sample. ``doc_id`` is a place in the data set's order, by which nothing is matched."""
     answer = row["filtered_resps"] if row.get("filtered_resps") not in (None, [], "") else row.get("resps")
+    while isinstance(answer, list) and len(answer) == 1:
+        answer = answer[0]
+    if isinstance(answer, list) and answer:
+        raise RecordError(f"{place} has {len(answer)} answers to one question; keep the one that counts")
     doc = row.get("doc") if isinstance(row.get("doc"), dict) else {}
     kept = [value for value in row.values() if isinstance(value, dict) and value is not doc]
     ids = tuple(dict.fromkeys(one for of in (doc, *kept) for one in _ids(of or {}, *NAMES)))
     about = _about(doc or {}, "question")
     about["question"] = about["question"] or text_of(row.get("input"))
-    return Given(place, text_of(answer), ids, gold=text_of(row.get("target")), **about)
+    return Given(place, answer_of(answer), ids, gold=text_of(row.get("target")), **about)
 
 
 def _write_lmms(number: int, row: ToWrite) -> dict[str, Any]:
@@ -146,9 +180,11 @@ def _write_lmms(number: int, row: ToWrite) -> dict[str, Any]:
 
 
 def _read_vlmevalkit(row: Row, place: str) -> Given:
-    """A table with ``index`` and ``prediction``."""
-    ids = _ids(row, *NAMES, "index")
-    return Given(place, text_of(row["prediction"]), ids, gold=text_of(row.get("answer")), **_about(row, "question"))
+    """A table with ``index`` and ``prediction``. A number alone is a place in the order of its data set, by which
+    nothing is matched: it is a name only where the question is told too."""
+    index = text_of(row["index"])
+    ids = _ids(row, *NAMES, *(() if index.isdigit() and not row.get("question") else ("index",)))
+    return Given(place, answer_of(row["prediction"]), ids, gold=text_of(row.get("answer")), **_about(row, "question"))
 
 
 def _write_vlmevalkit(number: int, row: ToWrite) -> dict[str, Any]:
@@ -165,9 +201,14 @@ def _write_vlmevalkit(number: int, row: ToWrite) -> dict[str, Any]:
 # ----------------------------------------------------------------------------------------------------------- LLaVA-Med
 
 
+#: What LLaVA-Med's questions of VQA-RAD and SLAKE have behind them where they are closed, before the options.
+_OFFER = re.compile(r"\s*Please choose from\b.*\Z", re.DOTALL)
+
+
 def _read_llava_med(row: Row, place: str) -> Given:
     """``answer-file.jsonl``: what the question is called, the prompt and the text."""
-    return Given(place, text_of(row["text"]), _ids(row, "question_id"), **_about(row, "prompt"))
+    asked = _OFFER.sub("", text_of(row.get("prompt")))
+    return Given(place, answer_of(row["text"]), _ids(row, "question_id"), asked, _first(row, *IMAGES))
 
 
 def _write_llava_med(number: int, row: ToWrite) -> dict[str, Any]:
@@ -192,11 +233,7 @@ def _fits_flare(row: Row) -> bool:
 def _read_flare(row: Row, place: str) -> Given:
     """The challenge's list of questions, filled in, or rows of ``uid`` and ``prediction``."""
     answer = row["prediction"] if "prediction" in row else row["Answer"]
-    if isinstance(answer, list):
-        answer = (
-            str(answer) if all(isinstance(one, (int, float)) for one in answer) else ", ".join(map(text_of, answer))
-        )
-    return Given(place, text_of(answer), _ids(row, *NAMES), **_about(row, "Question", "question"))
+    return Given(place, answer_of(answer), _ids(row, *NAMES), **_about(row, "Question", "question"))
 
 
 #: What FLARE calls the tasks; of kinds that it has not, the nearest.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -128,8 +128,3 @@ def _put(found: Matched, name: str, row: Given, file: str) -> None:
         raise ScoreError(
             f"{file}: {before.place} and {row.place} give different answers to {name}; keep the one that counts"
         )
-
-
-def counted(splits: Iterable[str | None]) -> str:
-    """How many questions of which splits, in words."""
-    return ", ".join(f"{n} of {split or 'no split'}" for split, n in Counter(splits).items())

@@ -86,9 +86,15 @@ def _form(path: Path, row: Mapping[str, Any], how: Elsewhere) -> Form:
 
 def _given(path: Path, form: Form, place: str, row: Mapping[str, Any]) -> Given:
     try:
-        return FORMS[form].read(row, place)
+        given = FORMS[form].read(row, place)
+        given.answer.encode("utf-8")
+        return given
+    except UnicodeEncodeError as error:
+        raise RecordError(f"{path}: {place} holds half of a character ({error.object[error.start]!a})") from error
     except KeyError as error:
         raise RecordError(f"{path}: {place} has no {error}, so it is no answer of {form}") from error
+    except RecordError as error:
+        raise RecordError(f"{path}: {error}") from error
 
 
 def _prediction(

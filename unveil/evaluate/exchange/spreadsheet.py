@@ -19,6 +19,8 @@ from unveil.core.records import RecordError
 
 #: How many times its size a file may unpack to, and bytes that any may.
 MOST_TIMES, ALLOWED = 200, 2**28
+#: How many columns a table may have: cells before one that stands far to the right are made up.
+MOST_COLUMNS = 1000
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -87,6 +89,8 @@ def _column(reference: str, otherwise: int) -> int:
     at = 0
     for letter in letters[0]:
         at = 26 * at + ord(letter) - ord("A") + 1
+    if at > MOST_COLUMNS:
+        raise ValueError(f"column {letters[0]}, where tables have {MOST_COLUMNS} at the most")
     return at - 1
 
 

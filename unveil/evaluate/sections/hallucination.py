@@ -49,6 +49,7 @@ PROBES: dict[str, Statistic] = {
 #: The columns of a report, and its figures.
 REPORT, WITH_INVENTED, MENTIONS, INVENTED = range(4)
 CHAIR: dict[str, Statistic] = {"chair_s": ratio(WITH_INVENTED, REPORT), "chair_i": ratio(INVENTED, MENTIONS)}
+#: What the tables call each figure.
 NAMES = {
     "paired_accuracy": "Both questions of a pair right",
     "accuracy": "Accuracy",
@@ -58,7 +59,7 @@ NAMES = {
     "yes_ratio": "Answers that say yes",
     "unparsable": "Neither yes nor no",
     "chair_s": "Reports with an invented finding (CHAIR_s)",
-    "chair_i": "Findings that are invented (CHAIR_i)",
+    "chair_i": "Mentioned findings that are invented (CHAIR_i)",
 }
 _WIDTH = {True: 8, False: 4}
 
@@ -103,7 +104,7 @@ def summarise(answers: Answers[ProbeAnswer], scoring: Scoring) -> dict[str, Any]
         return None
     asked = Counter(one.pair for one in rows if one.pair is not None)
     halves = {pair for pair, n in asked.items() if n == 1} if scoring.part else set()
-    found: dict[str, Any] = {"probes": {}, "chair": None, "half_pairs": len(halves)}
+    found: dict[str, Any] = {"titles": NAMES, "probes": {}, "chair": None, "half_pairs": len(halves)}
     for way in dict.fromkeys(_way(pair) for pair in asked if pair not in halves):
         part = {
             model: [one for one in of if one.pair is not None and one.pair not in halves and _way(one.pair) == way]

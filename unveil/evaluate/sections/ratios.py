@@ -22,7 +22,8 @@ from unveil.evaluate.permutations import holm, p_of_figures
 class Statistic:
     """A figure from sums (..., K) to (...): NaN where there is nothing to compute it from.
 
-    ``counts`` are the columns of which one must not be 0 for an answer to take part; ``highest`` is its largest value.
+    ``counts`` are the columns of which one must not be 0 for an answer to take part; ``highest`` is its largest value,
+    infinite of an error.
     """
 
     of: Callable[[Array], Array]

@@ -39,7 +39,7 @@ class KeptReport(NamedTuple):
     numbers: NDArray[np.float32]
 
 
-#: What the table calls each figure.
+#: What the tables call each figure; others are called by their key.
 NAMES = {
     **{f"bleu{n}_sacre": f"BLEU-{n}" for n in range(1, text.ORDER + 1)},
     "rougeL": "ROUGE-L (F1)",
@@ -78,6 +78,7 @@ def summarise(answers: Answers[KeptReport], scoring: Scoring) -> dict[str, Any] 
         return None
     whole = [i for i, one in enumerate(asked) if len(one.numbers)]
     found: dict[str, Any] = {"without_reference": len(asked) - len(whole), "tables": {}, "unmeasured": {}}
+    found["titles"] = NAMES
     for cut in ("13a", "zh"):
         at = [i for i in whole if text.tokeniser(asked[i].reference) == cut]
         if at:

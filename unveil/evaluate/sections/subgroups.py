@@ -42,8 +42,10 @@ class GroupedAnswer:
     band: str
 
 
-#: The group of what nobody has told.
+#: The group of what nobody has told: it has figures, but is neither the worst nor the best one.
 UNKNOWN = "unknown"
+#: Ways to group in which it may be.
+TOLD = ("modality", "sex", "age", "language")
 #: Ways to group, each with the groups of an answer.
 GROUPED: dict[str, Callable[[GroupedAnswer], Iterable[str]]] = {
     "modality": lambda kept: (kept.outcome.modality or UNKNOWN,),
@@ -146,7 +148,8 @@ def _extremes(models: Sequence[str], by: Mapping[str, Any]) -> Iterator[Extremes
     for way, groups in by.items():
         for model in models:
             for metric in MAIN:
-                cells = dict(_able(groups, model, metric))
+                known = {name: held for name, held in groups.items() if way not in TOLD or name != UNKNOWN}
+                cells = dict(_able(known, model, metric))
                 values = {name: cell["value"] for name, cell in cells.items()}
                 if len(set(values.values())) > 1:
                     worst, best = min(values, key=values.__getitem__), max(values, key=values.__getitem__)

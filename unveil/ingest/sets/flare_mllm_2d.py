@@ -1,8 +1,9 @@
 """FLARE-MLLM-2D: nineteen sets of eight modalities, with six kinds of tasks as questions.
 
 Each set is a folder with ``imagesTr``, or a zip of it, ``imagesVal``, and a list of questions for each split. Keys are
-spelled in several ways. Boxes stand as numbers in the text of an answer, in pixels of the image: they become findings.
-Their form was seen in one set only, with one box. A row with several images is rejected.
+spelled in several ways. Boxes stand as numbers in the text of an answer, in pixels of the image: they become findings,
+whose phrase is the question, since it alone says what they are. Their form was seen in one set only, with one box. A
+row with several images is rejected.
 """
 
 from __future__ import annotations
@@ -65,11 +66,11 @@ def _asked(folder: Folder, file: str, row: int, item: Mapping[str, Any], split: 
     task, answer = key(text(spelled(item, *TASK))), spelled(item, *ANSWER)
     detects, several = "detect" in task, "multi" in task
     if isinstance(answer, list):
-        answer = json.dumps(answer) if detects else ", ".join(map(text, answer))
+        answer = json.dumps(answer) if detects else "; ".join(map(text, answer))  # as FLARE itself has it
     choices = spelled(item, *CHOICES)
     options = list(map(text, choices)) if isinstance(choices, list) and not several else []
     known = {"modality": text(spelled(item, "Modality"))} | ({"report": text(answer)} if "report" in task else {})
-    kind = "closed" if "classification" in task else "open"
+    kind = "closed" if "classification" in task and not several else "open"  # of several, none is the one that is right
     asked = question(folder, file, spelled(item, *QUESTION), answer, kind, spelled(item, *ID), options)
     own = SPLIT_NAMES.get(text(spelled(item, "Split")).lower(), split)
     return AskedRow(file, row, asked, own, known, detects)
@@ -91,7 +92,8 @@ def _marked(folder: Folder, image: Image, rows: Sequence[AskedRow]) -> Marked:
             continue
         if boxes and not folder.options.default_label:
             folder.note(f"boxes whose answer gives no name are called {FINDING} (--default-label)", image.file)
-        told.findings += [boxed(folder.options.default_label or FINDING, box, image) for box in boxes]
+        found = [boxed(folder.options.default_label or FINDING, box, image) for box in boxes]
+        told.findings += [replace(finding, phrase=row.question.text) for finding in found]
         told.asked.append(replace(row, question=replace(row.question, answer=neutral(row.question.answer, view))))
     return told
 
@@ -149,7 +151,7 @@ FORMAT = Format(
         "flare-mllm-2d",
         "FLARE-MLLM-2D",
         "eight modalities",
-        ("labels", "boxes", "questions", "choices", "reports", "splits"),
+        ("labels", "boxes", "phrases", "questions", "choices", "reports", "splits"),
         "unknown",
         "dua",
         None,
@@ -164,7 +166,7 @@ FORMAT = Format(
             "Nineteen sets with licences of their own, which were not found in one place.",
             "Rows with several images are rejected and counted.",
             "Answers of the test images are withheld, so that the images published for validation are the test split.",
-            "Boxes have no name in the answers: --default-label gives one to those of one set.",
+            "Boxes have no name in the answers: the question is their phrase. --default-label names those of a set.",
         ),
     ),
 )
