@@ -29,7 +29,7 @@ of it.
 - `unveil benchmark --all --model MODEL --data DIR` runs every benchmark whose data set is in a folder below DIR, on
   one page.
 - `--dry-run` says which commands would be run.
-  `--limit 50` asks the first 50 questions; the page then says that this is no benchmark figure.
+  `--limit 50` asks 50 questions, in turn of every kind and group; the page says that this is no benchmark figure.
 - Without `--model` the questions alone are written.
   `--predictions FILE` scores answers to them that were made elsewhere.
 - A model whose `run.json` says that it has learnt from a benchmark's test images is refused;

@@ -134,7 +134,8 @@ def test_sources_count_alike_whatever_their_size(tmp_path: Path) -> None:
     about = measured("umed-mau", tmp_path / "data", tmp_path / "out", wrong=1)
     values = [one["value"] for one in about["groups"]["of"].values() if one["value"] is not None]
     assert set(about["groups"]["of"]) == {"kvasir-seg", "tbx11k"}
-    assert about["groups"]["mean"] == pytest.approx(sum(values) / len(values))
+    mean = about["groups"]["mean"]
+    assert mean["value"] == pytest.approx(sum(values) / len(values)) and mean["n"] == about["metrics"]["accuracy"]["n"]
     assert about["missing"] == ["deeplesion", "kits23", "nih-chestxray14"] and about["dealt"] == ["kvasir-seg"]
 
 
@@ -194,6 +195,35 @@ def test_no_question_of_a_kind_is_told_with_what_there_is(tmp_path: Path) -> Non
     assert record.questions
 
 
+def test_a_trial_takes_its_questions_in_turn_of_kinds_and_groups() -> None:
+    """Four of five: the first of each kind and group, then the next of those that have one; in their own order. The
+    first so many alone would leave a column of the page empty."""
+
+    def dialogue(name: str, kind: Any, record: str) -> Dialogue:
+        return Dialogue(name, record, "a.png", "test", kind, "q", "a")
+
+    rows = [dialogue(name, "closed", "x") for name in "abc"] + [
+        dialogue("d", "open", "x"),
+        dialogue("e", "closed", "y"),
+    ]
+    kept, left = questions.asked(BENCHMARKS["vqa-rad"], rows, 4, {"x": "here", "y": "there"})
+    assert [d.id for d in kept] == ["a", "b", "d", "e"] and left == {"questions beyond 4 (--limit)": 1}
+    assert [d.id for d in questions.asked(BENCHMARKS["vqa-rad"], rows, 2)[0]] == ["a", "d"]
+
+
+def test_of_a_metric_of_reports_that_was_not_measured_the_reason_is_told() -> None:
+    table = {
+        "n": 3,
+        "clusters": 2,
+        "models": {"m": {"metrics": {"bleu4_sacre": {"value": 0.1, "low": 0.0, "high": 0.2}}}},
+    }
+    scores = {"sections": {"reports": {"tables": {"13a": table}, "unmeasured": {"meteor_nltk (13a)": "no WordNet"}}}}
+    found = results.of_reports(scores, "m")
+    assert (found["bleu4_sacre"]["value"], found["bleu4_sacre"]["n"], found["bleu4_sacre"]["reason"]) == (0.1, 3, None)
+    assert (found["meteor_nltk"]["value"], found["meteor_nltk"]["reason"]) == (None, "no WordNet")
+    assert results.of_reports({}, "m")["bleu4_sacre"]["reason"] == "no report in English"
+
+
 def test_a_figure_that_is_not_there_for_new_images_is_not_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     """BLEU, and errors of numbers, are told of all test images alone; where all are new, figures are the same."""
     figure = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "reason": None}
@@ -219,7 +249,7 @@ def test_the_tiny_model_answers_and_a_second_call_goes_on(tmp_path: Path, capsys
     before = (tmp_path / "out/predictions.jsonl").stat().st_mtime_ns
     assert benchmark.main(config) == page == tmp_path / "out" / "benchmark.html"
     assert (tmp_path / "out/predictions.jsonl").stat().st_mtime_ns == before
-    assert "Only the first 1 questions" in page.read_text() and "predict: " in capsys.readouterr().err
+    assert "At most 1 questions were asked" in page.read_text() and "predict: " in capsys.readouterr().err
 
 
 def test_all_that_is_there_is_measured_and_the_rest_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

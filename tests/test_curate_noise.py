@@ -94,6 +94,25 @@ def test_the_whole_image_of_questions_that_came_with_it(folder: Path) -> None:
     assert not list(hidden([record], [asked], file, skipped=skipped)) and sum(skipped.values()) == 1
 
 
+@pytest.mark.parametrize(
+    ("said", "language", "hides"),
+    [
+        ("A focal consolidation.", None, True),
+        ("No focal consolidation.", None, False),
+        ("Focale Verdichtung.", "de", True),
+    ],
+)
+def test_a_report_of_an_image_that_nobody_has_annotated(
+    said: str, language: str | None, hides: bool, folder: Path
+) -> None:
+    """Such are those of IU X-Ray: what noise hides is told by a source of maps, and whether there is anything by the
+    report; where nobody can read it, it counts as one that finds something."""
+    record = Record("r", "0.png", 60, 50, split="train", source=Source("x"), report=said)
+    asked = Dialogue("r/report", "r", "0.png", "train", "report", "Write the report.", said, language=language)
+    found = hidden([record], [asked], folder / "records.jsonl", source=lambda *_: (np.eye(9), 1.0))
+    assert bool(list(found)) == hides
+
+
 def one(finding: Finding, folder: Path, **options: Any) -> tuple[list[Any], Counter[str]]:
     record = Record("r", "0.png", 60, 50, findings=(finding,), split="train", source=Source("x"))
     dialogue = Dialogue("r/diagnosis", "r", "0.png", "train", "diagnosis", "Diagnosis?", "Abnormal.")

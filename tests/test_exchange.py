@@ -98,6 +98,38 @@ def test_boxes_are_written_in_pixels_of_the_image(tmp_path: Path, form: str) -> 
         assert found["localisation_iou"]["value"] == 1, file
 
 
+@pytest.mark.parametrize("form", FORMS[:-1])
+def test_what_a_model_thought_is_not_written(tmp_path: Path, form: str) -> None:
+    """Their forms tell no dialect: the answer alone goes there, y no longer before x, on no square any more."""
+    rows = (
+        asked("14", "localisation", "Where?", mark(A), "a", target="mass"),
+        asked("15", "closed", "Is it?", "Yes", "a"),
+    )
+    write_jsonl(tmp_path / "records.jsonl", RECORDS.values())
+    write_jsonl(tmp_path / "dialogues.jsonl", rows)
+    thought = "<unused94>No: [0, 0, 9, 9]<unused95>Final Answer: "
+    texts = '[{"box_2d": [0, 0, 500, 500], "label": "mass"}]', "Yes"
+    ours = [predicted(one, thought + text, box_format="medgemma-1.5") for one, text in zip(rows, texts, strict=True)]
+    write_jsonl(tmp_path / "ours.jsonl", ours)
+    assert convert(tmp_path, "ours.jsonl", "theirs.file", "--to", form) == 0
+    assert convert(tmp_path, "theirs.file", "back.jsonl", "--box-format", "json-pixels", "--frame", "image") == 0
+    assert answers(tmp_path / "back.jsonl") == {"a/14": '[{"bbox_2d": [0, 0, 50, 50], "label": "mass"}]', "a/15": "Yes"}
+    inputs = tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl"
+    for file in ("ours.jsonl", "back.jsonl"):
+        found = score(*inputs, {"m": tmp_path / file}, tmp_path / "out", resamples=10)["models"]["m"]["metrics"]
+        assert found["localisation_iou"]["value"] == found["closed"]["value"] == 1, file
+
+
+def test_what_a_dialect_answers_elsewhere_is_read_as_here(files: Path) -> None:
+    """Of questions without a place, too: what was thought is no answer."""
+    said = {one.id: f"<unused94>Not {SAID[one.id]}<unused95>Final Answer: {one.answer}" for one in ROWS}
+    (files / "given.json").write_text(json.dumps(said))
+    inputs = files / "records.jsonl", files / "dialogues.jsonl", {"m": files / "given.json"}
+    how = Elsewhere(box_format="medgemma-1.5")
+    found = score(*inputs, files / "scores", resamples=10, elsewhere=how)["models"]["m"]["metrics"]
+    assert [found[name]["value"] for name in ("closed", "open_f1", "choice")] == [1, 1, 1]
+
+
 def test_what_cannot_be_written_is_refused(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No row, an id twice, and answers to images that were taken away, which their forms could not tell from others."""
     (files / "empty.jsonl").write_text("")

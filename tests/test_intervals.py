@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from unveil.core.grading import Outcome, ScoreError
-from unveil.evaluate.intervals import PairingError, differences, estimates, sums
+from unveil.evaluate.intervals import PairingError, differences, estimates, plain_mean, sums
 from unveil.evaluate.metrics import METRICS, RATIOS, metric
 
 
@@ -53,6 +53,20 @@ def test_the_whole_metric_is_computed_again():
     rows += [outcome(f"2{i}", f"b{i}", f1_50=(0, 8)) for i in range(3)]
     found = estimates(rows, resamples=5000)["f1_50"]
     assert (found.value, found.low, found.high) == pytest.approx((0.2, 2 / 42, 10 / 18))
+
+
+def test_groups_count_alike_in_a_plain_mean_whatever_their_size():
+    """300 answers with 1/2 and 100 with 9/10: 0.7, where all together have 0.6; the standard error is half of
+    sqrt(0.25 / 300 + 0.09 / 100) = 0.0416, the interval 0.7 -+ 0.041."""
+    large, small = closed([0, 1] * 150), closed([*[1] * 9, 0] * 10, [f"patient:e:{i}" for i in range(100)])
+    found = plain_mean([large, small], "closed", seed=1)
+    assert (found.value, found.n, found.clusters, found.fewest) == (pytest.approx(0.7), 400, 400, 100)
+    assert found.low == pytest.approx(0.659, abs=0.006) and found.high == pytest.approx(0.741, abs=0.006)
+
+
+def test_a_plain_mean_with_a_group_of_one_cluster_has_no_interval():
+    found = plain_mean([closed([0, 1]), [outcome("x", "alone", closed=(1, 1))]], "closed")
+    assert (found.value, found.low, found.reason) == (0.75, None, "one cluster only")
 
 
 def test_interval_agrees_with_theory():

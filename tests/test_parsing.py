@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from unveil.core.box_formats import PIXELS, View, mark
+from unveil.core.box_formats import BOX_FORMATS, PIXELS, View, mark
 from unveil.core.sampling import Sampling
 from unveil.experts.expert import read
 from unveil.experts.parsing import answer, only_object, with_boxes
@@ -158,3 +158,11 @@ def test_boxes_are_read_in_the_answer_alone() -> None:
         assert json.loads(only_object(with_boxes(before + said, view, as_json=True))[1]) == json.loads(held)
     assert with_boxes("<think>[9, 9, 10, 10]</think>[1, 2, 3, 4]", view, as_json=False) == box
     assert with_boxes("<think>At [9, 9", view, as_json=False) == "<think>At [9, 9"
+
+
+def test_of_a_dialect_the_answer_alone_is_kept() -> None:
+    """What it learns from itself is what it answered, not how it came to it; [y0, x0, y1, x1] of 1000 on 100 pixels."""
+    said = '[{"box_2d": [100, 200, 300, 400], "label": "cyst"}]'
+    text = f"<unused94>At [1, 2, 3, 4]?<unused95>I see one.\nFinal Answer:\n```json\n{said}\n```"
+    kept = with_boxes(text, View(BOX_FORMATS["medgemma-1.5"], (100, 100), (100, 100)), as_json=False)
+    assert kept == f'```json\n[{{"box_2d": {mark((20, 10, 40, 30))}, "label": "cyst"}}]\n```'

@@ -63,6 +63,19 @@ def test_a_plain_server_has_text_only(vllm: Vllm, dialogues_file: Path, tmp_path
     assert not any(p.tokens for p in read_jsonl(config.out, Prediction)), "nobody has told them"
 
 
+def test_what_a_dialect_says_first_stands_before_the_image(vllm: Vllm, dialogues_file: Path, tmp_path: Path) -> None:
+    """The picture is the user's, black around it, and the answers are as here."""
+    vllm.models["thinking"] = fresh("gemma3")
+    model = saved("gemma3", tmp_path / "medgemma")
+    more = {"server_model": "thinking", "box_format": "medgemma-1.5-thinking", "kinds": ("diagnosis",)}
+    config = asked(vllm, dialogues_file, tmp_path, model, **more)
+    own = predict.main(replace(config, engine="own", server=None, server_model=None, out=tmp_path / "own.jsonl"))
+    assert said(predict.main(config)) == said(own)
+    told, question = vllm.bodies[0]["messages"]
+    assert told == {"role": "system", "content": "SYSTEM INSTRUCTION: think silently if needed."}
+    assert [part["type"] for part in question["content"]] == ["image_url", "text"]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

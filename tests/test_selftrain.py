@@ -38,13 +38,13 @@ from unveil.experts.requests import Raw, Request
 
 NEAR, FAR = mark((11, 11, 31, 31)), mark((50, 50, 60, 60))
 
-Said = Callable[[Request], str]
+Said = Callable[[Request], str | Raw]
 
 
 def model(description: str = "A lung.", question: Said | None = None, answer: Said | None = None):
     """A model with a description, a question for each draw, and an answer for each draw."""
 
-    def reply(request: Request) -> str:
+    def reply(request: Request) -> str | Raw:
         if request.turns[-1].role == "asker":
             return question(request) if question else f"Question {request.sampling.seed % 1000}?"
         if text_of(request) == DESCRIBE:
@@ -153,6 +153,19 @@ def test_what_comes_to_nothing_is_counted() -> None:
     pairs, skipped = made(one, prefers("red")[0], questions=3)
     assert [pair.id for pair in pairs] == ["a/self-2/judged"]
     assert skipped == {"both answers are the same": 1, "the model's answer: an empty reply": 1}
+
+
+def test_an_answer_that_is_too_long_to_be_learnt_is_left_out() -> None:
+    """One row that does not fit into the model's context would stop the training of all."""
+    one, _ = model(answer=lambda request: Raw("red" if request.sampling.seed % 1000 else "blue", 60, 40))
+    judge, _ = prefers("red")
+    one.backend.longest = 101
+    assert len(made(one, judge, questions=1)[0]) == 1
+    one.backend.longest = 100
+    pairs, skipped = made(one, judge, questions=1)
+    assert pairs == [] and skipped == {
+        "the model's answer: it has not ended within the 100 tokens that the model takes": 2
+    }
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from unveil.core import phrases
 from unveil.core.geometry import Box
 from unveil.core.grading import Case, Outcome
-from unveil.core.records import Dialogue, Finding, Record
+from unveil.core.records import WITH_BOXES, Dialogue, Finding, Record
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Answered:
     @cached_property
     def true_boxes(self) -> list[Box] | None:
         """Where they are; None for a question about no place, and where a finding has no box."""
-        if self.dialogue.kind not in ("diagnosis", "localisation", "grounding") or self.findings is None:
+        if self.dialogue.kind not in WITH_BOXES or self.findings is None:
             return None
         if self.dialogue.kind == "grounding":
             return phrases.boxes(self.findings)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
-from unveil.core.aligned import Aligned, Span, composed, joined
+from unveil.core.aligned import Aligned, Span, joined
 from unveil.core.assertions import Claim, Clause, claims, conclusion, content, read, verdict
 from unveil.core.box_formats import MARKUP, BoxFormat, View, mark
 from unveil.core.choices import read_choice
+from unveil.core.dialects import answer_text, heard
 from unveil.core.geometry import Box
 from unveil.core.grounding import (
     affirmed,
@@ -32,7 +33,6 @@ from unveil.core.grounding import (
     unknown,
     where,
     without_boxes,
-    without_empty,
 )
 from unveil.core.names import Names, normal, spelled
 from unveil.core.negation import STANDS_ALONE, TO_SUBJECT
@@ -143,8 +143,7 @@ class Parsed:
     ``findings`` pairs name and box in the order given; either is None where the answer gave only the other. The rest
     is where it says so in its text: ``named_at`` each name as often as it gives it, ``boxes_at`` all of its boxes,
     malformed ones too, ``findings_at`` where the name (at first) and the box of each finding stand, and ``places_end``
-    the heading behind the places of a diagnosis, None where none follows.
-    ``choice`` is the option that is chosen, counted from 0.
+    the heading behind the places of a diagnosis, None where none follows. ``choice`` is the chosen option, from 0 on.
     """
 
     status: Literal["ok", "unparsable"]
@@ -186,15 +185,16 @@ def parse(
     contradicts itself, is "unparsable", which is an outcome of its own and not a wrong answer.
     """
     if kind == "choice":
-        chosen = read_choice(text, choices)
+        chosen = read_choice(answer_text(text, view.box_format), choices)
         return Parsed("unparsable" if chosen is None else "ok", choice=chosen)
     if kind in ("closed", "open", "report"):
-        return Parsed("ok" if text.strip() else "unparsable")
+        return Parsed("ok" if answer_text(text, view.box_format).strip() else "unparsable")
     if kind in ("detection", "recognition"):
         return _parse_words(kind, text, view.box_format, _names(tuple(vocabulary)))
+    whole = heard(text, kind, view.box_format)
     if kind == "diagnosis":
-        return _parse_diagnosis(without_empty(composed(text)), view, _names(tuple(vocabulary)))
-    return _parse_places(without_empty(composed(text)), view, vocabulary, target if kind == "localisation" else None)
+        return _parse_diagnosis(whole, view, _names(tuple(vocabulary)))
+    return _parse_places(whole, view, vocabulary, target if kind == "localisation" else None)
 
 
 @lru_cache(maxsize=256)
@@ -320,7 +320,7 @@ def _agrees(question: str, text: str, vocabulary: tuple[str, ...]) -> bool | Non
 
 @lru_cache(maxsize=1 << 12)  # most answers of few words come again
 def _parse_words(kind: Kind, text: str, box_format: BoxFormat, names: Names) -> Parsed:
-    whole = without_empty(composed(text))
+    whole = heard(text, kind, box_format)
     return (_parse_detection if kind == "detection" else _parse_recognition)(whole, box_format, names)
 
 

@@ -15,6 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unveil.core.box_patterns import (
+    CLOSED,
+    CORNERS,
+    KEY,
+    LIST,
+    LISTS,
+    NAMED,
+    NUMBER,
+    SIDE,
+    integers,
+    json_object,
+    numbers_alone,
+    thousandths,
+    tokens,
+)
 from unveil.core.geometry import Box, area, clip, scale, shift
 from unveil.core.late_patterns import late
 from unveil.core.plugins import PluginError, short
@@ -83,11 +98,11 @@ def _in_place(text: str, place: tuple[int, int], box_format: BoxFormat) -> list[
 
 def _numbers(text: str, part: re.Match[str], box_format: BoxFormat) -> tuple[float, float, float, float] | None:
     """Four numbers; None if there are not four, if the answer was cut within them, or if their order is not known."""
-    if named := _SIDE.findall(part[0]) if ":" in part[0] or "=" in part[0] else []:
+    if named := SIDE.findall(part[0]) if ":" in part[0] or "=" in part[0] else []:
         said = _corners(named) if box_format.order == (0, 1, 2, 3) else []
     else:
-        said = _NUMBER.findall(part[0])
-    if len(said) != 4 or _CLOSED.get(part[0][0], part[0][-1]) != part[0][-1]:
+        said = NUMBER.findall(part[0])
+    if len(said) != 4 or CLOSED.get(part[0][0], part[0][-1]) != part[0][-1]:
         return None
     if (key := box_format.foreign_key) and key in text.lower() and _key(text, part.start()) == key:
         return None
@@ -98,15 +113,15 @@ def _numbers(text: str, part: re.Match[str], box_format: BoxFormat) -> tuple[flo
 def _corners(named: Sequence[tuple[str, str]]) -> list[str]:
     """The numbers of two corners that are given by name, in any order; none where they name something else."""
     found = {name.lower().replace("_", ""): number for name, number in named}
-    inside = [names for names in _NAMED if found.keys() == set(names)]
+    inside = [names for names in NAMED if found.keys() == set(names)]
     return [found[name] for name in inside[0]] if inside and len(named) == 4 else []
 
 
 def _key(text: str, at: int) -> str | None:
     """The JSON key under which a list stands, which may hold others before it; None if there is none."""
     colon = text.rfind(":", max(0, at - 1000), at)
-    key = _KEY.search(text, max(0, colon - 40), colon + 1)
-    return key[1].lower() if key and _LISTS.fullmatch(text, colon + 1, at) else None
+    key = KEY.search(text, max(0, colon - 40), colon + 1)
+    return key[1].lower() if key and LISTS.fullmatch(text, colon + 1, at) else None
 
 
 def _value(number: str, grid: float | None) -> float:
@@ -194,78 +209,6 @@ class View:
         return box if area(box) > 0 else None
 
 
-def _ints(form: str, grid: int | None = None) -> Callable[[Sequence[float]], str]:
-    def write(numbers: Sequence[float]) -> str:
-        return form.format(*(round(v) if grid is None else min(int(v), grid - 1) for v in numbers))
-
-    return write
-
-
-def _unit(numbers: Sequence[float]) -> str:
-    return "[{:.3f}, {:.3f}, {:.3f}, {:.3f}]".format(*numbers)
-
-
-# Possessive quantifiers (++, ?+) keep the search linear in whatever a model writes.
-_NUMBER = re.compile(r"[-+]?(?:(?:\d++(?:\.\d*+)?|\.\d++)(?:e[-+]?\d++)?%?|nan|inf(?:inity)?)|null|none", re.I)
-_N = rf"[\"']?+(?:{_NUMBER.pattern})[\"']?+"
-_NEXT = rf"(?:\s*+,\s*+|\s++){_N}"
-# Three numbers or more, since two are a point; a list that the end of the answer cuts is one that was to be.
-_SQUARE = rf"\[\s*+{_N}(?:(?>(?:{_NEXT}){{2,}})\s*+,?\s*+[\])]|(?=\s*+,|\s++[-+.\d])(?>(?:{_NEXT})*)\s*+,?\s*+-?\Z)"
-# Round brackets hold much else: four numbers, or three at the end of the answer.
-_ROUND = rf"\(\s*+{_N}(?:(?:{_NEXT}){{3}}\s*+,?\s*+\)|(?:{_NEXT}){{2,3}}\s*+,?\s*+-?\Z)"
-_LIST = rf"(?:{_SQUARE}|{_ROUND})"
-_CLOSED = {"[": "]", "(": ")"}
-_POINT = rf"\(\s*+{_N}\s*+,\s*+{_N}\s*+\)"
-_CORNERS = rf"{_POINT}\s*+,\s*+{_POINT}"
-# Two points are no list: whose corners they are, and in what range, is another box format's.
-_POINTS = rf"{_CORNERS}|\[\s*+\[\s*+{_N}{_NEXT}\s*+\]\s*+,\s*+\[\s*+{_N}{_NEXT}\s*+\]\s*+\]"
-# Corners by name, four or what is there of them; position and size are none, but were to be a box.
-_NAMED = (
-    ("x1", "y1", "x2", "y2"),
-    ("x0", "y0", "x1", "y1"),
-    ("xmin", "ymin", "xmax", "ymax"),
-    ("left", "top", "right", "bottom"),
-)
-_END = r"[xy]_?(?:[0-2]|min|max)"
-_ANY = rf"(?:{_END}|c?[xy]|[xy]_?cent(?:er|re)|w|h|width|height|left|top|right|bottom)"
-_IS = rf"[\"']?+\s*+[:=]\s*+[\"']?+(?:{_NUMBER.pattern})[\"']?+"
-_BY_NAME = (
-    rf"(?<!\w)[\"']?+(?:{_END}{_IS}(?>(?:\s*+,\s*+[\"']?+{_END}{_IS})*)"
-    rf"|{_ANY}{_IS}(?:\s*+,\s*+[\"']?+{_ANY}{_IS}){{3}})"
-)
-_SIDE = late(rf"({_ANY})[\"']?+\s*+[:=]\s*+[\"']?+({_NUMBER.pattern})")
-_BOX = rf"(?:{_LIST}|{_BY_NAME})"
-_KEY = re.compile(r"[\"'](\w+)[\"']\s*+:\Z")
-_LISTS = re.compile(r"[^{}:]*+\{?\s*+")
-
-
-def _json(key: str) -> dict[str, Any]:
-    """JSON of its own, or the numbers alone, wherever they stand: fenced, in a larger object, or in prose.
-
-    What stands under a box's key and is none ("null", two points) is one that was to be.
-    """
-    inside = r"(?:\s*+[\"'\[{]){0,2}?\s*+"
-    other = rf"[\"'](?:bbox|bbox_2d|box_2d|box|bounding_box|top_?left)[\"']\s*+:(?!{inside}{_BOX})[^\"'{{}}]{{0,200}}+"
-    return {
-        "write": _ints(f'{{{{"{key}": [{{}}, {{}}, {{}}, {{}}]}}}}'),
-        "pattern": late(rf'\{{\s*+(?:"{key}"\s*+:\s*+{_LIST}|{_BY_NAME})\s*+\}}|{_BOX}|{other}|{_POINTS}'),
-        "part": late(_BOX),
-    }
-
-
-def _numbers_alone() -> dict[str, Any]:
-    """Four numbers in brackets or by name."""
-    return {"pattern": late(rf"{_BOX}|{_POINTS}"), "part": late(_BOX)}
-
-
-def _tokens(token: str) -> dict[str, Any]:
-    """One token for each coordinate, four for a box."""
-    return {
-        "pattern": late(rf"{token}(?>(?:\s*+{token})*)"),
-        "part": late(rf"{token}(?>(?:\s*+{token}){{0,3}})"),
-    }
-
-
 def _row(name: str, row: Any) -> BoxFormat:
     """A row that a plugin declares; raises ``PluginError`` where it does not read what it writes."""
     if not isinstance(row, BoxFormat):
@@ -283,49 +226,65 @@ def _row(name: str, row: Any) -> BoxFormat:
     return row
 
 
+_MEDGEMMA: dict[str, Any] = {
+    **json_object("box_2d"),
+    "grid": 1000.0,
+    "order": (1, 0, 3, 2),
+    "square": True,
+    "foreign_key": "bbox_2d",
+}
 _ROWS = {
     s.name: s
     for s in (
         # Qwen2.5-VL: JSON, absolute pixels of the resized image
-        BoxFormat("json-pixels", **_json("bbox_2d"), grid=None, foreign_key="box_2d"),
+        BoxFormat("json-pixels", **json_object("bbox_2d"), grid=None, foreign_key="box_2d"),
         # Qwen3-VL: the same JSON, 0-1000 of the image
-        BoxFormat("json-1000", **_json("bbox_2d"), grid=1000.0, foreign_key="box_2d"),
+        BoxFormat("json-1000", **json_object("bbox_2d"), grid=1000.0, foreign_key="box_2d"),
         # Gemini and models taught by its answers: 0-1000 of the image, y before x
-        BoxFormat("json-yx-1000", **_json("box_2d"), grid=1000.0, order=(1, 0, 3, 2), foreign_key="bbox_2d"),
+        BoxFormat("json-yx-1000", **json_object("box_2d"), grid=1000.0, order=(1, 0, 3, 2), foreign_key="bbox_2d"),
+        # MedGemma 1.5: the same of the image padded to a square (``dialects``), which may think before it answers
+        BoxFormat("medgemma-1.5", **_MEDGEMMA),
+        BoxFormat("medgemma-1.5-thinking", **_MEDGEMMA),
         # Qwen2-VL: box tokens, 0-1000; the tokens are special and may be gone after decoding
         BoxFormat(
             "qwen2-vl",
-            _ints("<|box_start|>({},{}),({},{})<|box_end|>"),
-            late(rf"<\|box_start\|>[^<]{{0,200}}+(?:<\|box_end\|>|\Z)|{_CORNERS}(?:<\|box_end\|>)?"),
-            late(_CORNERS),
+            integers("<|box_start|>({},{}),({},{})<|box_end|>"),
+            late(rf"<\|box_start\|>[^<]{{0,200}}+(?:<\|box_end\|>|\Z)|{CORNERS}(?:<\|box_end\|>)?"),
+            late(CORNERS),
             1000.0,
         ),
         # InternVL: 0-1000; several boxes of one name stand in one tag
         BoxFormat(
             "internvl",
-            _ints("<box>[[{}, {}, {}, {}]]</box>"),
+            integers("<box>[[{}, {}, {}, {}]]</box>"),
             late(
-                rf"(?:<box>\s*+)?\[\s*+{_LIST}(?>(?:\s*+,\s*+{_LIST})*)\s*+,?\s*+(?:\]|\Z)(?:\s*+</box>)?"
-                rf"|<box>[^<]{{0,200}}+(?:</box>|\Z)|{_LIST}"
+                rf"(?:<box>\s*+)?\[\s*+{LIST}(?>(?:\s*+,\s*+{LIST})*)\s*+,?\s*+(?:\]|\Z)(?:\s*+</box>)?"
+                rf"|<box>[^<]{{0,200}}+(?:</box>|\Z)|{LIST}"
             ),
-            late(_LIST),
+            late(LIST),
             1000.0,
         ),
         # LLaVA-1.5 family: floats 0-1 of the image padded to a square
-        BoxFormat("unit-square", _unit, **_numbers_alone(), grid=1.0, square=True),
+        BoxFormat("unit-square", thousandths, **numbers_alone(), grid=1.0, square=True),
         # floats 0-1 of the image as it is
-        BoxFormat("unit", _unit, **_numbers_alone(), grid=1.0),
+        BoxFormat("unit", thousandths, **numbers_alone(), grid=1.0),
         # PaliGemma: location tokens, 1024 bins, y before x
         BoxFormat(
             "loc-1024",
-            _ints("<loc{:04d}><loc{:04d}><loc{:04d}><loc{:04d}>", 1024),
-            **_tokens(r"<loc\d++>"),
+            integers("<loc{:04d}><loc{:04d}><loc{:04d}><loc{:04d}>", 1024),
+            **tokens(r"<loc\d++>"),
             grid=1024.0,
             order=(1, 0, 3, 2),
             token_bins=True,
         ),
         # the tiny base model of this project: one token per coordinate, 64 bins
-        BoxFormat("bins-64", _ints("<b{}><b{}><b{}><b{}>", 64), **_tokens(r"<b\d++>"), grid=64.0, token_bins=True),
+        BoxFormat(
+            "bins-64",
+            integers("<b{}><b{}><b{}><b{}>", 64),
+            **tokens(r"<b\d++>"),
+            grid=64.0,
+            token_bins=True,
+        ),
     )
 }
 BOX_FORMATS: Registry[BoxFormat] = Registry("BOX_FORMATS", _ROWS, _row)
@@ -343,9 +302,19 @@ def unmark(text: str) -> list[Box]:
     return [(float(a), float(b), float(c), float(d)) for a, b, c, d in _MARKUP.findall(text)]
 
 
+_UNDER_KEY = re.compile(rf'(?P<key>"b?box_2d"\s*:\s*)?(?P<box>{_MARKUP.pattern})')
+
+
 def render(text: str, view: View) -> str:
-    """Neutral markup turned into the model's own box format."""
-    return _MARKUP.sub(lambda m: view.write(unmark(m[0])[0]), text)
+    """Neutral markup turned into the model's own box format; what stands under a box's key in JSON stays under one."""
+
+    def written_out(found: re.Match[str]) -> str:
+        box = view.write(unmark(found["box"])[0])
+        if not found["key"]:
+            return box
+        return box[1:-1] if box.startswith("{") else f'"bbox_2d": {box}'
+
+    return _UNDER_KEY.sub(written_out, text)
 
 
 def boxes_in(text: str, box_format: BoxFormat, end: int | None = None) -> list[tuple[int, int]]:
@@ -355,8 +324,8 @@ def boxes_in(text: str, box_format: BoxFormat, end: int | None = None) -> list[t
 
 def numbers_in(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """From where to where the four numbers of a box stand, which stands there itself; a key may hold others."""
-    named = [one.span(2) for one in _SIDE.finditer(text, start, end)] if {":", "="} & {*text[start:end]} else []
-    return named or [one.span() for one in _NUMBER.finditer(text, start, end)][-4:]
+    named = [one.span(2) for one in SIDE.finditer(text, start, end)] if {":", "="} & {*text[start:end]} else []
+    return named or [one.span() for one in NUMBER.finditer(text, start, end)][-4:]
 
 
 def rewritten(text: str, box_format: BoxFormat, say: Callable[[Written], str | None]) -> str:
@@ -397,4 +366,4 @@ _STRING = re.compile(r'"(?>(?:[^"\\]|\\.)*)"?+')  # an open one is searched once
 MARKUP = BoxFormat("markup", lambda v: mark((v[0], v[1], v[2], v[3])), _MARKUP, _MARKUP, None)
 
 #: How boxes are written to a model behind an address, of which nothing is known: pixels of the picture that is sent.
-PIXELS = BoxFormat("pixels", _ints("[{}, {}, {}, {}]"), **_numbers_alone(), grid=None, foreign_key="box_2d")
+PIXELS = BoxFormat("pixels", integers("[{}, {}, {}, {}]"), **numbers_alone(), grid=None, foreign_key="box_2d")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from unveil.core import phrases
+from unveil.core import dialects, phrases
 from unveil.core.answers import Parsed, name_of, parse, says_yes, yes_no, yes_or_no_alone
 from unveil.core.box_formats import View, unmark
 from unveil.core.choices import likeliest, read_choice
@@ -390,7 +390,7 @@ def grade(
     the length limit, ``options`` how likely the answers to choose from were.
     """
     parsed = parse(dialogue.kind, text, view, names, dialogue.target, dialogue.choices)
-    return Case(dialogue, record, parsed, text, names, cut, options)
+    return Case(dialogue, record, parsed, dialects.answer_text(text, view.box_format), names, cut, options)
 
 
 def score(outcome: Outcome) -> float | None:

@@ -14,6 +14,7 @@ from typing import Any
 from unveil.core.box_formats import View, render
 from unveil.core.jsonl import each_line, from_json, write_jsonl
 from unveil.core.records import Pair, RecordError
+from unveil.core.said import said, said_before
 from unveil.core.untrusted import quoted, shortened
 
 IMAGE = "<image>"
@@ -155,19 +156,26 @@ def to_trl(pair: Pair, views: tuple[View, View] | None = None) -> dict[str, Any]
     if pair.rejected_noise:
         raise RecordError(f"{pair.id}: the worse side's image is noised, and TRL has no place for that")
 
-    def turn(role: str, text: str, side: int) -> list[dict[str, Any]]:
-        text = render(text, views[side]) if views else text
+    def turn(role: str, text: str) -> list[dict[str, Any]]:
         return [{"role": role, "content": [{"type": "text", "text": text}]}]
 
-    said = [text for one in pair.history for text in one]
-    before = [one for i, text in enumerate(said) for one in turn(("user", "assistant")[i % 2], text, 0)]
-    prompt = [*before, *turn("user", pair.question, 0)]
+    def asked(text: str) -> list[dict[str, Any]]:
+        return turn("user", render(text, views[0]) if views else text)
+
+    def answered(text: str, side: int) -> list[dict[str, Any]]:
+        return turn("assistant", said(pair.kind, text, pair.target, views[side]) if views else text)
+
+    prompt = list[dict[str, Any]]()
+    for question, answer in pair.history:
+        answer = said_before(question, answer, views[0]) if views else answer
+        prompt += [*asked(question), *turn("assistant", answer)]
+    prompt += asked(pair.question)
     prompt[0]["content"].insert(0, {"type": "image"})
     row: dict[str, Any] = {
         "id": pair.id,
         "prompt": prompt,
-        "chosen": turn("assistant", pair.chosen, 0),
-        "rejected": turn("assistant", pair.rejected, 1),
+        "chosen": answered(pair.chosen, 0),
+        "rejected": answered(pair.rejected, 1),
         "images": [pair.image],
     }
     if pair.rejected_image is not None:

@@ -154,6 +154,16 @@ def stretch(values: np.ndarray, window: Window | None = None, valid: np.ndarray 
     return np.rint(np.where(np.isnan(scaled), 0, scaled)).astype(np.uint8)
 
 
+def on_square(image: np.ndarray, brightness: int) -> np.ndarray:
+    """An image, (height, width, 3), on the smallest square, centred as ``box_formats.View`` counts (rounded down)."""
+    height, width, _ = image.shape
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    square = np.full((side, side, 3), brightness, np.uint8)
+    square[top : top + height, left : left + width] = image
+    return square
+
+
 def to_rgb(pixels: Pixels | np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8. Values that were read with `windowed=False` are stretched to their range."""
     array = display("array", pixels.array if isinstance(pixels, Pixels) else pixels, None)

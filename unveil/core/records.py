@@ -39,6 +39,8 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = (
     *("detection", "localisation", "recognition", "diagnosis", "grounding", "report", "closed", "choice", "open"),
 )
+#: The kinds whose answers give places, the one that tells most first.
+WITH_BOXES: tuple[Kind, ...] = ("diagnosis", "localisation", "grounding")
 
 
 #: What a model is shown in place of an image, to tell whether it looks at it.

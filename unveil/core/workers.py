@@ -44,6 +44,20 @@ def end_with_parent(*_: Any) -> None:
     threading.Thread(target=watch, name="end with parent", daemon=True).start()
 
 
+def end_with_input() -> None:
+    """Ends this process as soon as the one that started it has: its standard input, a pipe that the other holds, ends.
+
+    It says nothing on the way and cleans nothing up, as if it were killed itself.
+    """
+
+    def watch() -> None:
+        while os.read(0, 1):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end with input", daemon=True).start()
+
+
 def in_order(
     pool: Executor | None, make: Callable[..., Made], items: Iterable[tuple[Given, Any]], most: int = 1
 ) -> Iterator[tuple[Given, Made]]:

@@ -86,15 +86,21 @@ class Asking:
     def answers(
         self, model: Expert, samplings: Sequence[Sampling], told: Callable[[], object] = lambda: None
     ) -> dict[str, list[str]]:
-        """One answer per sampling to each dialogue by id, in that order; empty ones and failures are left out, counted.
+        """One answer per sampling to each dialogue by id, in that order.
 
-        ``told`` is called once per answer.
+        Empty ones, failures, and what is too long for the model to learn from are left out, counted. ``told`` is called
+        once per answer.
         """
+        longest = model.backend.longest
         texts: dict[str, dict[int, str]] = {d.id: {} for d in self.dialogues}
         for reply in model.answer(self._questions(samplings)):
             name, _, number = reply.id.rpartition("/")
             text = clean_answer(reply.value) if reply.error is None else ""
-            if text:
+            if longest is not None and reply.tokens >= longest:
+                self.skipped[
+                    f"the model's answer: it has not ended within the {longest} tokens that the model takes"
+                ] += 1
+            elif text:
                 texts[name][int(number)] = text
             else:
                 self.skipped[f"the model's answer: {reply.error or 'empty'}"] += 1

@@ -25,6 +25,7 @@ from unveil.core.number_types import Count
 from unveil.core.pairs import read_pairs
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Finding, Kind, Pair, Record, image_path
+from unveil.core.reported import in_english, reported
 from unveil.core.sampling import seed_of
 from unveil.curate.candidates import Asking, pair_of, read_by, write_pairs
 from unveil.vlm.choice import ModelChoice
@@ -110,9 +111,14 @@ def hidden(
 
 
 def is_negative(dialogue: Dialogue, record: Record) -> bool:
-    """Whether a question about findings has the answer that there is nothing: then there is nothing to hide."""
+    """Whether a question about findings has the answer that there is nothing: then there is nothing to hide.
+
+    A report of an image without annotations says so itself, where the reader of names can read it.
+    """
     if dialogue.kind in ("closed", "choice", "open", "grounding"):
         return False
+    if dialogue.kind == "report" and not record.findings and record.completeness != "exhaustive":
+        return in_english(dialogue.language, dialogue.answer) and not reported(dialogue.answer, ()).found
     return not record.findings or dialogue.kind in ("localisation", "recognition")
 
 

@@ -30,7 +30,7 @@ from unveil.core.box_formats import MARKUP, View, unmark
 from unveil.core.geometry import ious, match, scale
 from unveil.core.grading import HIT, Case, Outcome, grade, score
 from unveil.core.names import normal
-from unveil.core.records import Dialogue, Finding, Kind, Record, RecordError
+from unveil.core.records import WITH_BOXES, Dialogue, Finding, Kind, Record, RecordError
 from unveil.core.untrusted import quoted
 from unveil.core.wordings import QUESTIONS, asked_about
 from unveil.core.words import holds, tokens
@@ -251,7 +251,7 @@ class Rules:
 
     def corrected(self, dialogue: Dialogue, text: str) -> str:
         """A wrong answer made right with few changes: what is right in it stays as it was said."""
-        if dialogue.kind not in ("diagnosis", "localisation", "grounding"):
+        if dialogue.kind not in WITH_BOXES:
             return dialogue.answer
         record = self.record(dialogue)
         true = [f for f in record.boxed if dialogue.kind == "diagnosis" or f.label == dialogue.target]

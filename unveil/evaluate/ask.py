@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from unveil.core import console, image_files, pixels
+from unveil.core import console, dialects, image_files, pixels
 from unveil.core.box_formats import MARKUP, neutral, unmark
 from unveil.core.files import whole
 from unveil.core.geometry import Box
@@ -60,7 +60,7 @@ def ask(engine: Engine, image: str | Path, question: str | None = None, max_new_
     asked = Dialogue("--image", "", str(image), None, kind_of(question), question, "")
     row = engine.loaded.chat.encode(asked, Path(image), with_answer=False)
     [(said, cut)] = engine.answer([row], max_new_tokens)
-    text = neutral(said, row.seen.view)
+    text = neutral(dialects.answer_text(said, row.seen.view.box_format), row.seen.view)
     return Answer(text, cut, tuple(unmark(text)), row.seen.view.size)
 
 

@@ -20,7 +20,7 @@ from unveil.core.grading import Outcome, ScoreError
 from unveil.evaluate.estimates import Difference, Estimate, difference, divided, of_mean
 from unveil.evaluate.metrics import METRICS
 from unveil.evaluate.permutations import holm, p_values
-from unveil.evaluate.sums import PARTS, Array, Sums, sums
+from unveil.evaluate.sums import PARTS, Array, Sums, added, sums
 
 POWER = 0.8
 #: Standard errors that a true difference must have for an interval to leave out 0 in ``POWER`` of all test sets.
@@ -42,6 +42,26 @@ class MetricsCompared:
 def estimates(outcomes: Sequence[Outcome], resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Estimate]:
     """Every metric of one model's outcomes with its interval."""
     return compared({"": sums(outcomes)}, (), resamples, seed).models[""]
+
+
+def plain_mean(groups: Sequence[Sequence[Outcome]], metric: str, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
+    """The plain mean of a metric over groups of answers; clusters are drawn from all of them at once.
+
+    Resamples that leave a group with nothing to count are left out. The groups hold one item at least.
+    """
+    table = added([outcome for of in groups for outcome in of])
+    group_N = np.repeat(np.arange(len(groups)), [len(of) for of in groups])
+    parts = [table.of_ratio(ratio, group_N == g) for g in range(len(groups)) for ratio in METRICS[metric]]
+    numerators_CK, denominators_CK = (np.stack(part, 1) for part in zip(*parts, strict=True))
+    drawn_BK = divided(*bootstrap.resampled([numerators_CK, denominators_CK], resamples, seed))
+    counted_CK = denominators_CK > 0
+    return of_mean(
+        divided(numerators_CK.sum(0), denominators_CK.sum(0)),
+        drawn_BK,
+        n=sum(ratio in outcome.sums for of in groups for outcome in of for ratio in METRICS[metric]),
+        clusters=int(counted_CK.any(1).sum()),
+        counting_K=counted_CK.sum(0),
+    )
 
 
 def differences(

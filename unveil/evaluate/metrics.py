@@ -91,8 +91,13 @@ def named_by_place(rows: Iterable[Outcome]) -> list[tuple[str, list[float]]]:
     One share for each image, under the range that its IoU falls into (``PLACES``), as UMed-LVLM (arXiv 2501.01377)
     tells diagnosis accuracy over IoU.
     """
-    met = [(o.sums["iou"][0], o.sums["accuracy"][0]) for o in rows if {"iou", "accuracy"} <= o.sums.keys()]
-    return [(name, [right for iou, right in met if low <= iou < high]) for name, low, high in PLACES]
+    return [(name, [o.sums["accuracy"][0] for o in of]) for name, of in met_by_place(rows)]
+
+
+def met_by_place(rows: Iterable[Outcome]) -> list[tuple[str, list[Outcome]]]:
+    """The diagnoses of abnormal images by ranges of the IoU of their places."""
+    met = [o for o in rows if {"iou", "accuracy"} <= o.sums.keys()]
+    return [(name, [o for o in met if low <= o.sums["iou"][0] < high]) for name, low, high in PLACES]
 
 
 #: Ranges of the IoU: name, from, up to.

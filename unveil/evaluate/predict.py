@@ -103,7 +103,8 @@ def _served(config: Config) -> Writer:
         raise RecordError(f"--engine {config.engine}: name --server, and how it calls the model by --server-model")
     chat = models.chat_of(config.model, **config.how)
     if config.engine != "vllm" and _loses_boxes(chat):
-        raise RecordError(f"--engine {config.engine}: its text leaves this model's box tokens out; use --engine vllm")
+        lost = "box tokens" if chat.dialect.thinks == ("", "") else "tokens of boxes or thoughts"
+        raise RecordError(f"--engine {config.engine}: its text leaves this model's {lost} out; use --engine vllm")
     never = banned(chat, models.blank(config.model, config.revision).config)
     remote = RemoteAnswers(
         config.server,
@@ -133,9 +134,10 @@ def _served(config: Config) -> Writer:
 
 
 def _loses_boxes(chat: Chat) -> bool:
-    """Whether a text without special tokens, which servers give unless they are told otherwise, has lost a box."""
+    """Whether a text without special tokens, which servers give unless they are told otherwise, has lost a box, or
+    where thoughts end."""
     box = View(chat.box_format, (100, 100), (100, 100)).write((10, 10, 60, 60))
-    ids = chat.tokenizer(box, add_special_tokens=False)["input_ids"]
+    ids = chat.tokenizer("".join(chat.dialect.thinks) + box, add_special_tokens=False)["input_ids"]
     return bool(chat.tokenizer.decode(ids, skip_special_tokens=True).strip() != chat.decode(ids).strip())
 
 

@@ -23,7 +23,7 @@ from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.grading import FAILURES, Outcome
 from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Dialogue, Prediction, Record, RecordError, image_path
+from unveil.core.records import WITH_BOXES, Dialogue, Prediction, Record, RecordError, image_path
 from unveil.evaluate import metrics, report_pictures, report_tables
 from unveil.evaluate.attention_lift import AttentionRow, lift
 from unveil.evaluate.changes import changes as compared
@@ -204,7 +204,7 @@ class Evaluation:
 
     def gives_boxes(self, model: str) -> bool:
         """Whether any answer of a model that was asked for places holds a box, or none was asked for them."""
-        asked = [p for p in self.predictions[model].values() if p.kind in ("diagnosis", "localisation", "grounding")]
+        asked = [p for p in self.predictions[model].values() if p.kind in WITH_BOXES]
         said = (self.boxes(p) for p in asked)
         return any(said) or not asked
 

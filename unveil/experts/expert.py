@@ -30,6 +30,8 @@ class Backend(ABC):
     name: str
     repeats: bool = True
     """Whether asking again may give another reply."""
+    longest: int | None = None
+    """How many tokens, question and answer together, it can read again; None where nobody knows."""
     leaves: bool = False
     """Whether what is asked leaves this machine."""
     left_out: frozenset[str] = frozenset()
@@ -171,7 +173,7 @@ class Expert:
                 continue
             if error:
                 self.spent.set_aside[error] = self.spent.set_aside.get(error, 0) + 1
-            yield Reply(request.first or request, value, raw.text, self.name, error)
+            yield Reply(request.first or request, value, raw.text, self.name, error, raw.tokens_in + raw.tokens_out)
         self.backend.finish()
 
     def _with_room(self, request: Request) -> Request:

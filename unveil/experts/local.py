@@ -32,6 +32,7 @@ class Local(Backend):
         self.loaded = models.load(model, **how)
         self.engine = engine.Engine(self.loaded, MEMORY_MB)
         chat = self.loaded.chat
+        self.longest = chat.longest
         self.name = f"{model}@{self.loaded.fingerprint}-{chat.fingerprint[:8]}"
         self.decoding = generate.decoding(chat, self.loaded.model.config)
         self.batch_size = batch_size

@@ -18,12 +18,13 @@ from unveil.experts.expert import Backend, Budget, Expert, RuleBackend
 from unveil.experts.local import Local
 from unveil.experts.requests import ExpertError, Parameter
 from unveil.experts.store import Store
+from unveil.gate.address import host_of
 from unveil.gate.options import GateOptions, gate_options
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServerOptions(GateOptions):
-    """How a server is asked that speaks OpenAI's chat completions."""
+class ReachOptions(GateOptions):
+    """How a server is reached that speaks OpenAI's chat completions."""
 
     seldom: ClassVar[tuple[str, ...]] = ("key_variable", "concurrency", "retries", "timeout")
 
@@ -31,8 +32,6 @@ class ServerOptions(GateOptions):
     """Environment variable that holds the server's key; the key itself is never written anywhere."""
     allow_remote: bool = False
     """The server may be another machine. Images and texts then leave this one; see --dry-run."""
-    dry_run: bool = False
-    """Ask nobody; write down what would leave (manifest.jsonl beside the output)."""
     concurrency: int = 8
     """Requests to the server under way at a time."""
     retries: int = 5
@@ -42,7 +41,15 @@ class ServerOptions(GateOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExpertOptions(ServerOptions):
+class ServerOptions(ReachOptions):
+    """How a server is asked that speaks OpenAI's chat completions."""
+
+    dry_run: bool = False
+    """Ask nobody; write down what would leave (manifest.jsonl beside the output)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedOptions(ReachOptions):
     """Who is asked, and what that may cost."""
 
     seldom: ClassVar[tuple[str, ...]] = (
@@ -83,6 +90,11 @@ class ExpertOptions(ServerOptions):
     may share one, and then ask nobody twice."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExpertOptions(AskedOptions, ServerOptions):
+    """Who is asked, and what that may cost."""
+
+
 def refuse(expert: str) -> None:
     """Raises ``ExpertError`` or ``ModelError`` where a run could not ask an expert: these are rules and local:MODEL."""
     kind, _, model = expert.partition(":")
@@ -92,6 +104,22 @@ def refuse(expert: str) -> None:
         models.chat_of(model)
     elif expert != "rules":
         raise ExpertError(f"--expert {expert}: use rules or local:MODEL; `unveil prefer` asks other experts")
+
+
+def refuse_unreachable(asked: AskedOptions) -> None:
+    """Raises ``ExpertError``, ``GateError`` or ``ModelError`` where nobody can be asked as the options have it.
+
+    A server is not called: that nobody answers there is told when it is asked first.
+    """
+    kind, _, model = asked.expert.partition(":")
+    if kind == "local":
+        from unveil.vlm import models
+
+        models.chat_of(model)
+    elif asked.expert != "rules":
+        _refuse_unnamed(asked)
+        host_of(asked.expert, asked.allow_remote)
+        key_in(asked.key_variable)
 
 
 def checkpoint(model: str, out: Path, replies: Path | None = None, **how: Any) -> Expert:
@@ -122,11 +150,16 @@ def bind(options: ExpertOptions, out: Path, records: Iterable[Record] = ()) -> E
     return Expert(asked, _store(out, options.replies), budget, options.tries, options.thinking_tokens)
 
 
-def _endpoint(options: ExpertOptions, folder: Path, records: Iterable[Record]) -> Backend:
-    if not options.expert.startswith(("http://", "https://")):
+def _refuse_unnamed(asked: AskedOptions) -> None:
+    if not asked.expert.startswith(("http://", "https://")):
         raise ExpertError("--expert: use rules, local:MODEL or the address of an endpoint (http:// or https://)")
-    if options.expert_model is None:
+    if asked.expert_model is None:
         raise ExpertError("--expert-model: name the model as the endpoint calls it")
+
+
+def _endpoint(options: ExpertOptions, folder: Path, records: Iterable[Record]) -> Backend:
+    _refuse_unnamed(options)
+    assert options.expert_model
     from unveil.experts import endpoint
 
     return endpoint.connect(
@@ -160,3 +193,5 @@ def key_in(variable: str) -> str:
 
 #: Who is asked: another group.
 ExpertGroup = tyro.conf.OmitArgPrefixes[ExpertOptions]
+#: The same in what hands it on to others.
+AskedGroup = tyro.conf.OmitArgPrefixes[AskedOptions]

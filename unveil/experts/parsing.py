@@ -10,20 +10,10 @@ import json
 import re
 from typing import Any
 
+from unveil.core import dialects, thoughts
+from unveil.core.aligned import Aligned
 from unveil.core.box_formats import View, neutral, neutral_json
 
-#: How models mark what they think before they answer: Qwen and DeepSeek, and by other words; Magistral; Kimi-VL;
-#: MedGemma; gpt-oss; Command; and by tokens.
-_MARKS = (
-    (r"<(?:\w+[:_])?(?:think|thinking|thoughts?|reasoning)>", r"</(?:\w+[:_])?(?:think|thinking|thoughts?|reasoning)>"),
-    (r"\[THINK\]", r"\[/THINK\]"),
-    (r"◁think▷", r"◁/think▷"),
-    (r"<unused94>", r"<unused95>"),
-    (r"<\|channel\|>analysis<\|message\|>", r"<\|channel\|>final<\|message\|>"),
-    (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
-    (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
-)
-_MARK = re.compile("|".join(f"(?P<start{i}>{start})|{end}" for i, (start, end) in enumerate(_MARKS)) + "|[{}]", re.I)
 _ANSWER = re.compile(r"\s*<answer>(.*)</answer>\s*", re.S | re.I)
 
 #: Words of somebody who will not answer, in the first person, so that what is said of an image is none.
@@ -38,25 +28,8 @@ _SORRY = re.compile(r"\W*(?:(?:i['’]m|i am) )?(?:very |so )?(?:sorry|afraid|un
 
 
 def answer(text: str) -> str:
-    """A reply without its thoughts; empty where it ends in them. Within a JSON object nothing is one.
-
-    Chat templates may have opened them already, so that only their end is in the reply.
-    """
-    said, at, thinks, depth, quoted = "", 0, False, 0, False
-    for mark in _MARK.finditer(text):
-        if mark[0] in "{}":
-            depth = 0 if thinks else max(0, depth + (1 if mark[0] == "{" else -1))
-        elif mark.lastgroup is None and quoted:
-            quoted = False
-        elif mark.lastgroup is None:  # an end: of what was thought from the first mark on, or from the beginning
-            said, at, thinks, depth = said if thinks else "", mark.end(), False, 0
-        elif depth:
-            quoted = True  # words of an object
-        elif not thinks:
-            said, thinks = said + text[at : mark.start()], True
-    if thinks:
-        return ""
-    said += text[at:]
+    """A reply without its thoughts (``core.thoughts``); empty where it ends in them."""
+    said = thoughts.without(Aligned.of(text)).text
     wrapped = _ANSWER.fullmatch(said)
     return (wrapped[1] if wrapped else said).strip()
 
@@ -95,9 +68,13 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def with_boxes(text: str, view: View, as_json: bool) -> str:
-    """A reply without its thoughts, a model's own boxes in neutral markup: in JSON, only inside of its strings."""
+    """A reply without its thoughts, a model's own boxes in neutral markup: in JSON, only inside of its strings.
+
+    Of a model with a dialect, what is its answer is as there (``dialects.answer``).
+    """
     if not as_json:
-        return neutral(answer(text) or text, view)
+        said = dialects.answer_text(answer(text) or text, view.box_format)
+        return neutral(said, view)
     try:
         before, held, after = only_object(answer(text))
     except ValueError:

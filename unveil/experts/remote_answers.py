@@ -233,7 +233,8 @@ class RemoteAnswers:
                 )
         messages: list[dict[str, Any]] = [{"role": role, "content": text} for role, text in texts]
         image = {"type": "image_url", "image_url": {"url": data_url(png)}}
-        messages[0]["content"] = [image, {"type": "text", "text": texts[0][1]}]
+        first = next(message for message in messages if message["role"] == "user")
+        first["content"] = [image, {"type": "text", "text": first["content"]}]
         return Letter(request, messages, png)
 
     def _body(self, letter: Letter, wanted: Wanted, missing: int, attempt: int) -> dict[str, Any]:

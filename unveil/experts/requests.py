@@ -166,6 +166,8 @@ class Reply:
     text: str
     writer: str
     error: str | None = None
+    tokens: int = 0
+    """Of question and answer, as far as whoever answered has counted them."""
 
     @property
     def id(self) -> str:

@@ -15,11 +15,9 @@ from unveil.core import joined
 from unveil.core.answers import name_of
 from unveil.core.geometry import Box
 from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Dialogue, Kind, Prediction, Record
+from unveil.core.records import WITH_BOXES, Dialogue, Kind, Prediction, Record
 from unveil.export.left_out import LeftOut
 
-#: The kinds of question whose answers have boxes, in the order in which they are taken.
-WITH_BOXES: tuple[Kind, ...] = ("diagnosis", "localisation", "grounding")
 #: The label of a box that the model has not named.
 UNNAMED = "unnamed finding"
 

@@ -7,7 +7,8 @@ from functools import cache
 from importlib.resources import files
 
 from unveil.core.answers import NOTHING
-from unveil.core.wordings import HINTS, QUESTIONS
+from unveil.core.dialects import told
+from unveil.core.wordings import QUESTIONS
 from unveil.gate.words import listed
 
 #: What stands in the answers that are written from annotations, besides the names of findings.
@@ -43,5 +44,5 @@ def words() -> frozenset[str]:
     """All words of the closed vocabulary, in small letters."""
     lines = (files("unveil.gate") / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
     listed = " ".join(line for line in lines if not line.startswith("#"))
-    wordings = " ".join([*(form for forms in QUESTIONS.values() for form in forms), *HINTS.values(), _WRITTEN])
+    wordings = " ".join([*(form for forms in QUESTIONS.values() for form in forms), *told(), _WRITTEN])
     return frozenset(word.lower() for word in _WORD.findall(f"{listed} {wordings.replace('{box}', '')}"))

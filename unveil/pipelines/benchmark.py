@@ -238,8 +238,11 @@ class Job:
         """Writes the questions; returns what of the data was left out, and why."""
         self.asking.run()
         every = self.asking.config.out
-        alone = questions.once(jsonl.read_jsonl(every, Dialogue), jsonl.read_jsonl(self.records, Record))
-        kept, left = questions.asked(self.benchmark, alone, self.config.limit)
+        rows = list(jsonl.read_jsonl(self.records, Record))
+        alone = questions.once(jsonl.read_jsonl(every, Dialogue), rows)
+        group = self.benchmark.group
+        groups = {row.id: group(row) for row in rows} if group else {}
+        kept, left = questions.asked(self.benchmark, alone, self.config.limit, groups)
         jsonl.write_jsonl(self.dialogues, kept)
         unread = [step.config.out / "rejected.jsonl" for step in self.reading()]
         lost = sum(file.read_bytes().count(b"\n") for file in unread if file.is_file())

@@ -41,7 +41,7 @@ def doubts(row: Row) -> list[str]:
     """What a reader has to know before the figures of a run are believed, a sentence each."""
     told = []
     if row["limit"] is not None:
-        told.append(f"Only the first {row['limit']} questions at the most were asked: this is no benchmark figure.")
+        told.append(f"At most {row['limit']} questions were asked: this is no benchmark figure.")
     elif row["size"] and row["questions"] < row["size"]:
         told.append(
             f"{row['questions']} of the {row['size']} published questions were asked: figures of a part cannot be "

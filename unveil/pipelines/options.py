@@ -217,7 +217,7 @@ class BenchmarkOptions(ModelChoice):
     out: OutputFolder | None = None
     """Folder for everything that is made; by default runs/benchmark-NAME, and runs/benchmarks for --all."""
     limit: Count | None = None
-    """Only the first so many questions of a benchmark; the page says so."""
+    """Only so many questions of a benchmark, in turn of every kind and every group of it; the page says so."""
     batch_size: Count = 64
     """Images whose questions are answered at a time."""
     max_new_tokens: Count = 384

@@ -11,29 +11,31 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from tyro.conf import Positional
 
-from unveil.core import console, provenance, records
+from unveil.core import console, options, provenance, records
 from unveil.core.bootstrap import ROUNDING
 from unveil.core.grading import Outcome
 from unveil.core.number_types import Count
 from unveil.core.path_types import InputFile, InputFolder, OutputFolder
-from unveil.core.untrusted import read_json
+from unveil.core.untrusted import listed, read_json
 from unveil.evaluate.metrics import metric, named_by_place
-from unveil.pipelines import papers, study_looking, study_tables
+from unveil.experts.options import AskedGroup, AskedOptions
+from unveil.pipelines import commands, papers, study_looking, study_tables
 from unveil.pipelines.paper import PaperRun
 from unveil.pipelines.plans import METRICS, PLANS, Plan, Setting
 
 SEEDS = (1, 2, 3, 4, 5)
+#: Options that only papers have, and only comparisons on synthetic images.
+OF_PAPERS = ("data", "epochs", "limit", "allow_benchmark_test", "dry_run", "asked")
+OF_COMPARISONS = ("document", "patients", "jobs", "threads", "settings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class Config:
     """Run a comparison on synthetic images (`unveil run --compare`) over several seeds and write down what holds, or
     redo the evaluation of a paper on your copies of its data sets."""
 
-    groups: ClassVar = {"papers": ("data", "expert", "epochs", "limit", "allow_benchmark_test", "dry_run")}
+    groups: ClassVar = {"papers": ("data", "epochs", "limit", "allow_benchmark_test", "dry_run")}
     name: Positional[Literal["preferences", "rewards", "baselines", "looking", "umed", "stllava", "mmedpo"]]
     """preferences: preference methods, their ablations and self-training. rewards: abnormal-aware rewarding and its
     ablations. baselines: mDPO, POVID, SIMA, self-rewarding, and the options --tighten and --attention-loss. looking:
@@ -67,18 +69,19 @@ class Config:
     """Variations of the main job that are run beside it, by name; by default all that the study has."""
     data: InputFolder | None = None
     """Folder whose folders hold the paper's data sets as they were downloaded; what is not there is left out."""
-    expert: str = "rules"
-    """Who judges and writes wrong answers, as for `unveil prefer`."""
     epochs: float | None = None
     """Passes over the data of every training; by default as each command has it."""
     limit: Count | None = None
-    """For a trial: only the first so many questions of each benchmark, and to sample answers to."""
+    """For a trial: only so many questions of each benchmark, and to sample answers to."""
     allow_benchmark_test: bool = False
     """Learn from images of a benchmark's test split where its published training split has them, as the papers did."""
     dry_run: bool = False
     """List a paper's commands; nothing is run or written."""
     restart: bool = False
     """Write over what was made with other settings; what is as it would be now is kept."""
+    asked: AskedGroup = field(default_factory=AskedOptions)
+    """Who writes diagnoses (umed), judges answers (stllava), and writes wrong ones (mmedpo); a budget is each
+    command's own."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class Mean:
 
 def main(config: Config) -> Path:
     """Runs what is not there yet, and writes ``study.json`` and the document's part; returns the former."""
+    _refuse_strange(config)
     if config.name in papers.PAPERS:
         return _paper(config)
     if config.seeds is None:
@@ -146,6 +150,23 @@ def main(config: Config) -> Path:
     return path
 
 
+def _refuse_strange(config: Config) -> None:
+    """Raises ``OptionError`` for options that the study of this name would pass over."""
+    paper = config.name in papers.PAPERS
+    usual, strange = Config(name=config.name), OF_COMPARISONS if paper else OF_PAPERS
+    given = [name for name in strange if getattr(config, name) != getattr(usual, name)]
+    typed = [
+        option.flag
+        for option in options.every(Config)
+        if option.path[0] in given and option.of(config) != option.default
+    ]
+    if typed:
+        others = [name for name in (*papers.PAPERS, *PLANS) if (name in papers.PAPERS) != paper]
+        raise options.OptionError(
+            f"{', '.join(typed)}: not of `unveil study {config.name}`, but of {', '.join(others)}"
+        )
+
+
 def _looking(config: Config, plan: Plan, folders: Sequence[Path], found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What models answer without their images, one seed after the other: fine-tuning and what every seed has."""
     models = [name for name in _in_all(found, plan) if name != "base"]
@@ -154,17 +175,21 @@ def _looking(config: Config, plan: Plan, folders: Sequence[Path], found: Sequenc
 
 def _paper(config: Config) -> Path:
     """The evaluation of a paper."""
-    data, seeds = papers.refuse(config.name, config.data), (1,) if config.seeds is None else config.seeds
+    paper, seeds = papers.PAPERS[config.name], (1,) if config.seeds is None else config.seeds
+    if config.data is None:
+        raise records.RecordError(
+            f"study {paper.name}: --data is needed, the folder whose folders hold {listed(paper.sets)}"
+        )
     if len(seeds) != 1:
         raise records.RecordError(
             f"--seeds: a paper is redone with one seed, its intervals are over patients; not {len(seeds)}"
         )
     asked = PaperRun(
         config.out or Path(f"runs/study-{config.name}"),
-        *(config.model, seeds[0], config.expert, config.epochs, config.limit),
+        *(config.model, seeds[0], config.asked, config.epochs, config.limit),
         *(config.restart, config.allow_benchmark_test),
     )
-    return papers.redo(papers.PAPERS[config.name], data, asked, config.dry_run)
+    return papers.redo(paper, config.data, asked, config.dry_run)
 
 
 def _settings(config: Config, plan: Plan) -> list[Setting]:
@@ -179,22 +204,14 @@ def _run(config: Config, plan: Plan, out: Path, seed: int, setting: Setting | No
     """The main job, or a variation of it, for one seed, in a process of its own, with a log."""
     name = f"seed-{seed}" if setting is None else f"seed-{seed}-{setting.name}"
     folder, log = out / name, out / f"{name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
     threads = config.threads or max(1, (os.cpu_count() or 1) // config.jobs)
     words = ["run", "--seed", seed, "--patients", config.patients, "--model", config.model, "--out", folder]
     words += ["--compare", *plan.variants] if setting is None else ["--compare", plan.varied, *setting.words]
     words += ["--restart"] if config.restart else []
     console.say(f"{name}: {log}")
-    with log.open("a") as told:
-        done = subprocess.run(
-            [sys.executable, "-m", "unveil", *map(str, words)],
-            stdout=told,
-            stderr=told,
-            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-            check=False,
-        )
-    if done.returncode:
-        raise records.RecordError(f"{name} ended with {done.returncode}; the end of {log} says why")
+    ended = commands.run([str(word) for word in words], log, threads)
+    if ended.code:
+        raise records.RecordError(f"{name} ended with {ended.code}; the end of {log} says why")
     return folder
 
 

@@ -11,7 +11,8 @@ from unveil.testing.vocabulary import ids_of, train_tokenizer
 
 
 def gemma3(size: Size = TINY) -> tuple[Any, Any]:
-    """Line feeds around the image that merge with the template's, <bos> written by the template, two-way attention."""
+    """Line feeds around the image that merge with the template's, <bos> written by the template, two-way attention;
+    a system's words at the beginning of the user's turn."""
     named = {"image_token": "<image_soft_token>", "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>"}
     words = train_tokenizer(
         ["<start_of_turn>", "<end_of_turn>", *named.values()],
@@ -29,8 +30,10 @@ def gemma3(size: Size = TINY) -> tuple[Any, Any]:
         eoi_token_index=words.convert_tokens_to_ids("<end_of_image>"),
     )
     template = (
-        "{{ bos_token }}{% for m in messages %}<start_of_turn>"
-        "{{ 'model' if m['role'] == 'assistant' else m['role'] }}\n{% for c in m['content'] %}"
+        "{{ bos_token }}"
+        "{% set told = messages[0]['content'][0]['text'] + '\n\n' if messages[0]['role'] == 'system' else '' %}"
+        "{% for m in messages if m['role'] != 'system' %}<start_of_turn>"
+        "{{ 'model' if m['role'] == 'assistant' else m['role'] }}\n{{ told if loop.first }}{% for c in m['content'] %}"
         "{% if c['type'] == 'image' %}<start_of_image>{% else %}{{ c['text'] | trim }}{% endif %}{% endfor %}"
         "<end_of_turn>\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
     )

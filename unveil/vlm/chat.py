@@ -21,15 +21,17 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from unveil.core import faults, image_files, lesion_noise, pixels
 from unveil.core.box_formats import BOX_FORMATS, MARKUP, BoxFormat, View, render
+from unveil.core.dialects import dialect_of
 from unveil.core.lesion_noise import Noise
 from unveil.core.records import Dialogue, Kind
+from unveil.core.said import said, said_before
 from unveil.core.shown import GREY
-from unveil.core.wordings import HINTS, hinted
+from unveil.core.wordings import hinted
 from unveil.vlm import token_offsets
 from unveil.vlm.families import ModelError, Profile
 from unveil.vlm.inputs import EncodedExample, ImageInput, stack_images
@@ -66,6 +68,7 @@ class Chat:
         self.processor = processor
         self.tokenizer = processor.tokenizer
         self.profile = profile
+        self.dialect = dialect_of(self.box_format)
         self._template = None if processor.chat_template is not None else profile.template
         if processor.chat_template is None and self._template is None:
             raise ModelError(f"{type(processor).__name__}: there is no chat template, so it cannot be asked a question")
@@ -139,10 +142,8 @@ class Chat:
 
     def padded(self, array: NDArray[np.uint8]) -> Image.Image:
         """An image, (height, width, 3), as it is given to the processor: made square where the model's boxes ask so."""
-        image = Image.fromarray(array)
-        if self.box_format.square:
-            return ImageOps.pad(image, (max(image.size),) * 2, color=(127, 127, 127))
-        return image
+        around = 0 if self.dialect.black else GREY
+        return Image.fromarray(pixels.on_square(array, around) if self.box_format.square else array)
 
     def process(self, array: NDArray[np.uint8], name: object = "an image") -> ImageInput:
         """An image, (height, width, 3), as the model sees it; ``name`` is what errors call it.
@@ -226,7 +227,8 @@ class Chat:
         return columns * patch, rows * patch
 
     def _turns(self, question: str) -> list[dict[str, Any]]:
-        return [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}]
+        asked = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}
+        return [_turn("system", self.dialect.system), asked] if self.dialect.system else [asked]
 
     def _ids(self, text: str, special: bool = False) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=special)["input_ids"]
@@ -253,11 +255,7 @@ class Chat:
 
     def question(self, text: str, kind: Kind, view: View, hint: bool = True) -> str:
         """A question in the model's own words: boxes in its box format, the answer's form where it needs a hint."""
-        if hint and self.profile.hint:
-            width, height = view.size
-            example = view.write((0.2 * width, 0.3 * height, 0.4 * width, 0.6 * height))
-            text = hinted(text, HINTS[kind].replace("{box}", example))
-        return render(text, view)
+        return render(hinted(text, self.dialect.hint(kind, view)) if hint and self.profile.hint else text, view)
 
     def turns(self, dialogue: Dialogue, view: View, hint: bool = True) -> list[dict[str, Any]]:
         """All that is said before the answer, as chat templates take it, the image first; boxes in the model's format.
@@ -270,8 +268,8 @@ class Chat:
         elif not questions:
             raise ModelError(f"{dialogue.id}: a model's own question needs a turn before it")
         turns = self._turns(questions[0])
-        for i, (_, answer) in enumerate(dialogue.history):
-            turns.append(_turn("assistant", render(answer, view)))
+        for i, (question, answer) in enumerate(dialogue.history):
+            turns.append(_turn("assistant", said_before(question, answer, view)))
             if i + 1 < len(questions):
                 turns.append(_turn("user", questions[i + 1]))
         return turns
@@ -323,7 +321,8 @@ class Chat:
         at = token_offsets.first_at(seen.block, ids)
         if at is None:
             raise ModelError(f"{dialogue.id}: the question's start merges with the image's tokens; begin with a letter")
-        answer = self._answer_ids(prompt, render(dialogue.answer, seen.view)) if with_answer else []
+        true = said(dialogue.kind, dialogue.answer, dialogue.target, seen.view) if with_answer else ""
+        answer = self._answer_ids(prompt, true) if with_answer else []
         return EncodedExample(dialogue.id, seen, ids, answer, at)
 
     def _prompt_ids(self, prompt: str, image: str) -> list[int]:

@@ -13,7 +13,8 @@ What transformers' own names tell (parts of a model, image tokens, settings of a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from unveil.core import jsonl
@@ -43,6 +44,8 @@ class Family:
 
     box_format: str | None = None
     """How it writes boxes, a key of ``BOX_FORMATS``. Families without a convention of their own are taught one."""
+    named: dict[str, str] = field(default_factory=dict)
+    """How some of its checkpoints write boxes instead: a pattern that their own name holds, and the box format."""
     hint: bool = True
     """Whether it must be told the form of an answer."""
     template: str | None = None
@@ -75,9 +78,10 @@ def _row(name: str, row: Any) -> Family:
     """A row that a plugin declares; raises ``ValueError`` where it is none."""
     if not isinstance(row, Family):
         raise PluginError(f"a Family is needed, not {short(row)}")
-    if row.box_format not in (None, *BOX_FORMATS):
-        raise PluginError(f"box_format {row.box_format!r} is none of {', '.join(BOX_FORMATS)}")
     family: Family = jsonl.build(Family, vars(row), "")
+    for box_format in (family.box_format, *family.named.values()):
+        if box_format not in (None, *BOX_FORMATS):
+            raise PluginError(f"box_format {box_format!r} is none of {', '.join(BOX_FORMATS)}")
     return family
 
 
@@ -100,7 +104,13 @@ _ROWS = {
     "internvl": Family("internvl", shares="tree", patch_grid="tiles and overview", tower_states=True),
     "idefics3": Family("unit", shares="tree", patch_grid="named tiles"),
     "smolvlm": Family("unit", shares="tree", patch_grid="named tiles"),
-    "gemma3": Family("json-1000", shares="tree", both_ways="image", patch_grid="stretched"),
+    "gemma3": Family(
+        "json-1000",
+        named={r"medgemma[-_ ]?v?1[._-]5(?![0-9])": "medgemma-1.5"},
+        shares="tree",
+        both_ways="image",
+        patch_grid="stretched",
+    ),
     "paligemma": Family(
         "loc-1024",
         template=PALIGEMMA,
@@ -135,15 +145,31 @@ class Profile:
     """As in its family's row."""
 
 
+def checkpoint(config: Any) -> str:
+    """A checkpoint's own name: the last part of its hub id or folder, of one in the hub's cache that of its id."""
+    parts = [part for part in re.split(r"[/\\]", str(getattr(config, "_name_or_path", None) or "")) if part]
+    if len(parts) > 2 and parts[-2] == "snapshots":
+        return parts[-3].rpartition("--")[2]
+    return parts[-1] if parts else ""
+
+
+def by_name(config: Any) -> str | None:
+    """How a checkpoint writes boxes by its own name, where that is another way than its family's."""
+    name = checkpoint(config)
+    return next((own for form, own in family_of(config).named.items() if re.search(form, name, re.I)), None)
+
+
 def profile_of(config: Any, box_format: str | None = None) -> Profile:
-    """The profile: ``box_format`` if the user names one, else the configuration's own, else that of its family."""
+    """The profile: ``box_format`` if the user names one, else the configuration's own, else that of the checkpoint's
+    name, else that of its family."""
     row, own = family_of(config), getattr(config, "unveil", None)
-    found = Profile(row.box_format or "", row.hint, row.template, row.prefix)
+    usual = by_name(config) or row.box_format
+    found = Profile(usual or "", row.hint, row.template, row.prefix)
     if own is not None:
         found = replace(found, box_format=own["box_format"], hint=own.get("hint", True))
     if box_format is not None:
         found = replace(found, box_format=box_format)
-    elif own is None and row.box_format is None:
+    elif own is None and usual is None:
         known = ", ".join(BOX_FORMATS)
         raise ModelError(
             f"how {config.model_type!r} models write boxes is not known: name it with --box-format (one of {known})"

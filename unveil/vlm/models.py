@@ -31,7 +31,7 @@ from unveil.core import console, digests
 from unveil.core.untrusted import read_json
 from unveil.vlm.chat import Chat
 from unveil.vlm.choice import TINY
-from unveil.vlm.families import CLASS_TOKENS, ModelError, profile_of
+from unveil.vlm.families import CLASS_TOKENS, ModelError, by_name, profile_of
 from unveil.vlm.model_parts import fingerprint
 from unveil.vlm.processes import processes
 from unveil.vlm.resolution import Resolution, limit
@@ -207,11 +207,20 @@ def _chat(name: str | Path, revision: str | None, config: Any, box_format: str |
         processor = AutoProcessor.from_pretrained(place, revision=at, trust_remote_code=False)
     complete(processor, config)
     spoken = Chat(processor, profile_of(config, box_format))
+    if box_format is None and getattr(config, "unveil", None) is None and (own := by_name(config)):
+        _tell(str(name), own)
     limit(spoken, limits)
     canvases = getattr(processor.image_processor, "image_grid_pinpoints", None)
     if canvases and hasattr(config, "image_grid_pinpoints"):  # the model takes images apart by its own list
         config.image_grid_pinpoints = canvases
     return spoken
+
+
+@lru_cache
+def _tell(name: str, box_format: str) -> None:
+    """Says once that a model's name tells how it speaks."""
+    if processes().is_main_process:
+        console.say(f"{name}: spoken to as {box_format}, by its name; --box-format says otherwise")
 
 
 def complete(processor: Any, config: Any) -> None:

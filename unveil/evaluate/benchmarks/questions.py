@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from unveil.core.records import Dialogue, Record, RecordError
 from unveil.core.splits import assign_splits
@@ -38,11 +39,15 @@ def tested(records: Sequence[Record], seed: int = 0, whole: bool = False) -> tup
 
 
 def asked(
-    benchmark: Benchmark, dialogues: Iterable[Dialogue], limit: int | None = None
+    benchmark: Benchmark,
+    dialogues: Iterable[Dialogue],
+    limit: int | None = None,
+    groups: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[list[Dialogue], Counter[str]]:
     """The benchmark's questions in order, and why others of the test split are none.
 
-    ``limit`` takes the first so many. Raises ``RecordError`` where none is left.
+    ``limit`` takes the first so many, in turn of every kind and of every group that ``groups`` knows records of. Raises
+    ``RecordError`` where none is left.
     """
     left: Counter[str] = Counter()
     kept = []
@@ -59,9 +64,20 @@ def asked(
         held = ", ".join(f"{n} {why}" for why, n in left.items()) or "no question at all"
         raise RecordError(f"{benchmark.title}: its test split has none of its questions; it has {held}")
     if limit is not None and limit < len(kept):
-        left[f"questions behind the first {limit} (--limit)"] = len(kept) - limit
-        kept = kept[:limit]
+        left[f"questions beyond {limit} (--limit)"] = len(kept) - limit
+        kept = _in_turn(kept, limit, groups)
     return kept, left
+
+
+def _in_turn(questions: Sequence[Dialogue], limit: int, groups: Mapping[str, str]) -> list[Dialogue]:
+    before: Counter[tuple[str | None, str]] = Counter()
+    turn: list[int] = []
+    for d in questions:
+        key = groups.get(d.record), d.kind
+        turn.append(before[key])
+        before[key] += 1
+    first = sorted(range(len(questions)), key=turn.__getitem__)[:limit]
+    return [questions[i] for i in sorted(first)]
 
 
 def once(dialogues: Iterable[Dialogue], records: Iterable[Record]) -> Iterator[Dialogue]:

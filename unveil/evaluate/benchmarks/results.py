@@ -11,14 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from unveil.core.grading import Outcome
 from unveil.core.records import Record
 from unveil.evaluate.benchmarks.benchmark import Benchmark
 from unveil.evaluate.benchmarks.questions import unseen
 from unveil.evaluate.estimates import Estimate
-from unveil.evaluate.intervals import estimates
+from unveil.evaluate.intervals import estimates, plain_mean
 
 #: What metrics are called on pages.
 TITLES = {
@@ -47,6 +45,10 @@ TITLES = {
 }
 
 
+#: Of a metric that none of the answers counts in.
+NOTHING = Estimate(None, None, None, 0, 0, "no items")
+
+
 @dataclass(frozen=True)
 class Bootstrap:
     """How intervals are drawn."""
@@ -57,7 +59,7 @@ class Bootstrap:
     def figures(self, metrics: Sequence[str], rows: Sequence[Outcome]) -> dict[str, Any]:
         """The metrics of some answers as JSON values; without a value, and why, where there is nothing to count."""
         if not rows:
-            return {m: asdict(Estimate(None, None, None, 0, 0, "no items")) for m in metrics}
+            return {m: asdict(NOTHING) for m in metrics}
         found = estimates(rows, self.resamples, self.seed)
         return {m: asdict(found[m]) for m in metrics}
 
@@ -100,13 +102,13 @@ def _groups(
         by.setdefault(benchmark.group(images[row.record]), []).append(row)
     first = benchmark.metrics[0]
     found = {name: bootstrap.figures([first], of)[first] for name, of in sorted(by.items())}
-    values = [one["value"] for one in found.values() if one["value"] is not None]
+    counting = [of for name, of in by.items() if found[name]["value"] is not None]
     return {
         "what": benchmark.group_title,
         "metric": first,
         "of": found,
-        "mean": float(np.mean(values)) if values else None,
-        "groups": len(values),
+        "mean": asdict(plain_mean(counting, first, bootstrap.resamples, bootstrap.seed) if counting else NOTHING),
+        "groups": len(counting),
     }
 
 
@@ -131,16 +133,24 @@ def cell(estimate: Mapping[str, Any] | None) -> str:
 
 
 def of_reports(scores: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """BLEU and METEOR over English references, as the section of scores has them."""
-    tables = (scores.get("sections", {}).get("reports") or {}).get("tables", {})
-    table = tables.get("13a", {"models": {}, "n": 0, "clusters": 0})
+    """BLEU and METEOR over English references, as the section of scores has them; of one that was not measured why."""
+    section = scores.get("sections", {}).get("reports") or {"tables": {}, "unmeasured": {}}
+    table = section["tables"].get("13a", {"models": {}, "n": 0, "clusters": 0})
     found = table["models"].get(model, {}).get("metrics", {})
-    about = {"n": table["n"], "clusters": table["clusters"], "reason": None}
-    return {name: {**about, **found[name]} for name in ("bleu4_sacre", "meteor_nltk") if name in found}
+    about = {"value": None, "low": None, "high": None, "n": table["n"], "clusters": table["clusters"], "reason": None}
+    why = section["unmeasured"]
+    return {
+        name: about | found.get(name, {"reason": why.get(f"{name} (13a)", "no report in English")})
+        for name in ("bleu4_sacre", "meteor_nltk")
+    }
 
 
 def published(benchmark: Benchmark, scores: Mapping[str, Any], model: str) -> dict[str, Any]:
     """The same answers by the scorings of others that the benchmark names, as the section of scores has them."""
     section = scores.get("sections", {}).get("as_published") or {}
     own = section.get("models", {}).get(model, {})
-    return {name: own[name]["published"] for name in benchmark.published if name in own}
+    return {
+        name: {"n": own[name]["n"], "reason": None, **own[name]["published"]}
+        for name in benchmark.published
+        if name in own
+    }

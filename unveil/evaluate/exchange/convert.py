@@ -10,11 +10,11 @@ from unveil.core import console, jsonl, provenance
 from unveil.core.grading import ScoreError
 from unveil.core.joined import only_own, some, unique
 from unveil.core.path_types import InputFile, OutputFile
-from unveil.core.records import Dialogue, Prediction, Record
+from unveil.core.records import WITH_BOXES, Dialogue, Prediction, Record
 from unveil.core.registry import PluginOptions
 from unveil.evaluate.exchange import reading, tables
-from unveil.evaluate.exchange.forms import FORMS, Form, ToWrite, in_pixels
-from unveil.evaluate.exchange.reading import WITH_BOXES, Elsewhere
+from unveil.evaluate.exchange.forms import FORMS, Form, ToWrite, in_pixels, spoken
+from unveil.evaluate.exchange.reading import Elsewhere
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,10 @@ def _answered(
         if name in rows:
             if dialogue.record not in records:
                 raise ScoreError(f"{name}: its record {dialogue.record!r} is not among the records")
-            row, record = rows[name], records[dialogue.record]
-            placed = row.kind in WITH_BOXES
-            yield ToWrite(replace(row, answer=in_pixels(row, record.size)) if placed else row, dialogue, record)
+            yield ToWrite(_plain(rows[name], records[dialogue.record]), dialogue, records[dialogue.record])
+
+
+def _plain(row: Prediction, record: Record) -> Prediction:
+    """A prediction without thoughts, with boxes in pixels of the image: other forms tell neither format nor dialect."""
+    answer = spoken(row) if row.kind not in WITH_BOXES else in_pixels(row, record.size)
+    return replace(row, answer=answer)

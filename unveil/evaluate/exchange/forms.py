@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from unveil.core.box_formats import BOX_FORMATS, PIXELS, View, neutral, render
 from unveil.core.choices import write_choice
+from unveil.core.dialects import answer_text
 from unveil.core.grading import ScoreError
 from unveil.core.records import Dialogue, Prediction, Record, RecordError
 
@@ -73,10 +74,15 @@ def in_pixels(row: Prediction, size: tuple[int, int]) -> str:
 
     Raises ``ScoreError`` where its box format is not known.
     """
+    text = neutral(spoken(row), View(BOX_FORMATS[row.box_format], size, row.frame))
+    return render(text, View(PIXELS, size, size))
+
+
+def spoken(row: Prediction) -> str:
+    """What of a prediction is the answer (``dialects``); raises ``ScoreError`` where its box format is not known."""
     if row.box_format not in BOX_FORMATS:
         raise ScoreError(f"{row.id}: unknown box format {row.box_format!r}; known are {', '.join(BOX_FORMATS)}")
-    text = neutral(row.answer, View(BOX_FORMATS[row.box_format], size, row.frame))
-    return render(text, View(PIXELS, size, size))
+    return answer_text(row.answer, BOX_FORMATS[row.box_format])
 
 
 def text_of(value: Any) -> str:

@@ -12,14 +12,12 @@ from unveil.core import pseudonyms
 from unveil.core.box_formats import BOX_FORMATS
 from unveil.core.grading import ScoreError
 from unveil.core.jsonl import PARQUET, read_jsonl
-from unveil.core.records import Dialogue, Kind, Prediction, Record, RecordError
+from unveil.core.records import WITH_BOXES, Dialogue, Prediction, Record, RecordError
 from unveil.evaluate.exchange import tables
 from unveil.evaluate.exchange.forms import FORMS, Form, Given, described, told
 from unveil.evaluate.exchange.matching import KnownQuestions, Matched
 
-#: The kinds of question whose answers have boxes.
-WITH_BOXES: tuple[Kind, ...] = ("diagnosis", "localisation", "grounding")
-#: What stands for a box format where no answer has a box.
+#: What stands for a box format where none is named.
 NO_BOXES = "json-pixels"
 #: How many of the rows that could not be matched are named.
 NAMED = 10
@@ -104,9 +102,9 @@ def _prediction(
 ) -> Prediction:
     if (record := records.get(dialogue.record)) is None:
         raise ScoreError(f"{dialogue.id}: its record {dialogue.record!r} is not among the records")
-    boxed = how.box_format if how.box_format and dialogue.kind in WITH_BOXES else NO_BOXES
+    spoken = how.box_format if how.box_format and how.box_format in BOX_FORMATS else NO_BOXES
     frame = record.size if how.frame in (None, "image") else _size(how.frame)
-    return Prediction(dialogue.id, record.id, dialogue.kind, row.answer, boxed, frame, model)
+    return Prediction(dialogue.id, record.id, dialogue.kind, row.answer, spoken, frame, model)
 
 
 def _size(frame: str) -> tuple[int, int]:
