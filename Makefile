@@ -40,6 +40,8 @@ docs-serve: $(VENV)/.installed-docs
 bench: bench-install
 	$(BIN)/python -m bench.dpo --preset small --method lora --json bench/results/dpo-small-lora.json
 	$(BIN)/python -m bench.dpo --preset small --method full --json bench/results/dpo-small-full.json
+	$(BIN)/python -m bench.dpo --preset qwen3_5 --method lora --json bench/results/dpo-qwen3_5-lora.json
+	$(BIN)/python -m bench.dpo --preset gemma3 --method lora --json bench/results/dpo-gemma3-lora.json
 	$(BIN)/python -m bench.sft --preset small --method lora --json bench/results/sft-small-lora.json
 	$(BIN)/python -m bench.sft --preset small --method full --json bench/results/sft-small-full.json
 	$(BIN)/python -m bench.grpo --preset small --method lora --json bench/results/grpo-small-lora.json

@@ -10,10 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import tyro
 
-from bench import predict
+from bench import models, predict
 from tests.helpers.forks import started
+from unveil.vlm.chat import Chat
+from unveil.vlm.families import Profile
+from unveil.vlm.masks import refusal
 
 
 def begun(module: str, words: list[str]) -> None:
@@ -42,6 +46,23 @@ def run(module: str, method: str, folder: Path, alone: bool = False) -> dict:
     assert all({"step_s", "tower_encodings", "lm_tokens"} <= found[side].keys() for side in ("ours", "trl"))
     assert found["versions"]["trl"] and found["machine"]["threads"] == 1
     return found
+
+
+@pytest.mark.parametrize(("name", "tokens"), [("tiny", 16), ("small", 576), ("qwen3_5", 576), ("gemma3", 256)])
+def test_a_picture_of_a_preset(name: str, tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Costs what the preset says, and the model is one that shares it; the weights are not made."""
+
+    def stills(kind: type) -> None:
+        monkeypatch.setattr(kind, "get_attributes", classmethod(lambda cls: ["image_processor", "tokenizer"]))
+        monkeypatch.setattr(kind, "video_processor", None, raising=False)
+
+    monkeypatch.setattr(models, "images_only", stills)
+    preset = models.PRESETS[name]
+    with torch.device("meta"):
+        model, processor = preset.build()
+    seen = Chat(processor, Profile("unit", False)).process(np.zeros((preset.picture, preset.picture, 3), np.uint8))
+    assert seen.block.count(model.config.image_token_id) == tokens
+    assert refusal(model) is None
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])

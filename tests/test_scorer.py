@@ -108,7 +108,7 @@ def test_a_window_that_is_shorter_than_the_row(tmp_path: Path, window: int, laye
     assert float((values(old, rows) - plain).abs().min()) > 1e-3, "the window makes a difference"
 
 
-@pytest.mark.parametrize("name", ["llava_siglip", "qwen2_5_vl", "gemma3"])
+@pytest.mark.parametrize("name", ["llava_siglip", "qwen2_5_vl", "gemma3", "qwen3_5", "lfm2_vl"])
 def test_eager_attention_takes_a_tree_too(name: str, tmp_path: Path) -> None:
     copy = fresh(name)
     rows = rows_of(copy, tmp_path)
@@ -119,7 +119,7 @@ def test_eager_attention_takes_a_tree_too(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
-@pytest.mark.parametrize("name", ["llava_siglip", "llava_mistral", "llava_next", "gemma3", "smolvlm"])
+@pytest.mark.parametrize("name", ["llava_siglip", "llava_mistral", "llava_next", "gemma3", "smolvlm", "lfm2_vl"])
 def test_flex_attention_takes_a_tree_too(name: str, tmp_path: Path) -> None:
     """The mask of blocks through whole models, uncompiled; a backward pass exists on GPUs only."""
     copy = fresh(name)

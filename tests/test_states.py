@@ -142,6 +142,12 @@ def test_every_token_belongs_to_one_stretch(tmp_path: Path) -> None:
             assert int(batch.at_RC.diff(dim=1).min()) == 1, "no padding"
 
 
+def test_an_answer_of_one_token_stands_beside_padding(tmp_path: Path) -> None:
+    """So that no layer takes it for a token that is written, for which kernels have no backward pass."""
+    rows = [replace(row, answer=row.answer[-1:]) for row in rows_of(fresh("qwen3_5"), tmp_path)[1:3]]
+    assert [batch.at_RC.shape[1] for batch in states.stretches(plant(grow(rows))).batches][-1] == 2
+
+
 def test_answers_that_are_yet_to_be_written_leave_no_stretch(tmp_path: Path) -> None:
     """The states before them are kept; what stands in the forest for them is left out."""
     copy = fresh("lfm2_vl")

@@ -103,7 +103,8 @@ def stretches(forest: Forest, asked: Sequence[int] | None = None) -> Stretches:
     filled = 1
     left: dict[int, list[int]] = {}
     for level, leaves, group in _groups(found):
-        width = max(found[i].length for i in group)
+        fewest = 1 if leaves else 2  # kernels for a single token that goes on from a state have no backward pass
+        width = max(fewest, *(found[i].length for i in group))
         at_RC = torch.empty(len(group), width, dtype=torch.long)
         for r, number in enumerate(group):
             stretch = found[number]
