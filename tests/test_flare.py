@@ -18,7 +18,9 @@ from unveil.pipelines import benchmark
 from unveil.pipelines.benchmark import Config
 
 
-def flare(tmp_path: Path, *rows: dict[str, Any], said: Sequence[Any]) -> dict[str, Any]:
+def flare(
+    tmp_path: Path, *rows: dict[str, Any], said: Sequence[Any], box_format: str = "json-pixels"
+) -> dict[str, Any]:
     """The benchmark's row for questions of FLARE's validation, whose list is filled in with other answers."""
     data, file = tmp_path / "data", "BUS-UCLM-det/BUS-UCLM-det_questions_val.json"
     flare_mllm_2d.write(data)
@@ -26,7 +28,7 @@ def flare(tmp_path: Path, *rows: dict[str, Any], said: Sequence[Any]) -> dict[st
     given = [{**row, "Answer": answer} for row, answer in zip(rows, said, strict=True)]
     (tmp_path / "filled.json").write_text(json.dumps(given))
     config = Config(name="flare-mllm-2d", data=data, out=tmp_path / "out", resamples=20)
-    benchmark.main(replace(config, predictions=tmp_path / "filled.json", box_format="json-pixels", frame="image"))
+    benchmark.main(replace(config, predictions=tmp_path / "filled.json", box_format=box_format, frame="image"))
     with pytest.raises(OptionError, match="--frame tells of answers that were made elsewhere"):
         benchmark.main(replace(config, frame="image"))
     found: dict[str, Any] = json.loads((tmp_path / "out/benchmark.json").read_text())
@@ -57,6 +59,21 @@ def test_flare_s_own_list_of_answers_has_its_own_figures_beside_ours(tmp_path: P
     assert values["flare_regression_mae"] == 6.5 and values["flare_labels_f1"] == pytest.approx(2 / 3)
     assert values["flare_balanced_accuracy"] == 0.5 and found["metrics"]["regression_mae"]["unread"] == 1
     assert "flare_detection_f1_50" in (tmp_path / "out/benchmark.html").read_text()
+
+
+def test_what_a_model_thought_is_no_figure_of_flare_s(tmp_path: Path) -> None:
+    """Right answers behind thoughts that say something else."""
+    row, image, thought = flare_mllm_2d.row, "imagesVal/v0.png", "<unused94>Caries? 3, A: axial<unused95>Final Answer: "
+    found = flare(
+        tmp_path,
+        row("Cell Counting", image, "How many cells?", "7"),
+        row("Multi-label Classification", image, "Which are seen?", "Pulp Diseases"),
+        row("Classification", image, "Which side? A: left, B: right", "B"),
+        said=[thought + right for right in ("7", "Pulp Diseases", "B")],
+        box_format="medgemma-1.5",
+    )["published"]
+    figures = ("flare_counting_mae", "flare_labels_f1", "flare_balanced_accuracy")
+    assert [found[name]["value"] for name in figures] == [0, 1, 1]
 
 
 def test_a_question_is_asked_however_many_places_it_has(tmp_path: Path) -> None:

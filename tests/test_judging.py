@@ -161,6 +161,18 @@ def test_the_command_tells_how_far_two_models_are_apart(words: list[str], capsys
     assert "second - m 4 -0.50" in " ".join(shown(capsys).split())
 
 
+def test_the_command_shows_no_judge_what_a_model_thought(words: list[str]) -> None:
+    """It thinks of the lung and answers the heart: wrong in both orders."""
+    thoughts = [f"<unused94>lung?<unused95>Final Answer: {place}" for place in ("heart", "lung", "heart", "heart")]
+    rows = [replace(row, box_format="medgemma-1.5") for row in answers(*thoughts)]
+    write_jsonl(Path(words[words.index("m") + 1]), rows)
+    command, config = cli.parse(words)
+    expert, asked = judge()
+    told = json.loads(command.load().main(config, expert).read_text())
+    assert told["models"][0]["m"]["right"]["value"] == 0.25
+    assert asked and not any("unused" in text_of(one) for one in asked)
+
+
 def saying_second() -> Expert:
     expert = judge(first_wins=True)[0]
     expert.backend.name = "second"

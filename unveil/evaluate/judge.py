@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
 from unveil.evaluate.estimates import written
 from unveil.evaluate.exchange import reading
+from unveil.evaluate.exchange.forms import spoken
 from unveil.evaluate.exchange.reading import Elsewhere
 from unveil.evaluate.judging import MEANINGS, JudgedPrediction, agreement, differences, judged, requests_of, summary
 from unveil.evaluate.named_files import NamedFiles
@@ -111,7 +112,7 @@ def _answers(
         joined.asked(dialogues, unique(rows, str(path)), str(path))
         if other := [row.id for row in rows if row.record != dialogues[row.id].record]:
             raise ScoreError(f"{path}: {joined.some(other)}: answers about other images than the dialogues'")
-        found[name] = [row for row in rows if dialogues[row.id].kind in config.kinds]
+        found[name] = [replace(row, answer=spoken(row)) for row in rows if dialogues[row.id].kind in config.kinds]
     if not any(found.values()):
         raise ScoreError(f"no answer to a question of the kinds {', '.join(config.kinds)}: there is nothing to judge")
     _same(config, found)

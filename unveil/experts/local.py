@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from unveil.core import dialects
 from unveil.core.box_formats import neutral
 from unveil.core.records import Dialogue
 from unveil.core.sampling import seed_of
@@ -63,7 +64,7 @@ class Local(Backend):
     def _raw(self, request: Request, row: Any, text: str, cut: bool) -> Raw:
         view = row.seen.view
         if request.forced is not None:
-            said = neutral(text, view)
+            said = neutral(dialects.answer_text(text, view.box_format), view)
         else:
             said = parsing.with_boxes(text, view, as_json=request.schema is not None)
         return Raw(said, len(row.prompt), len(self.loaded.chat.tokenizer(text)["input_ids"]), cut)

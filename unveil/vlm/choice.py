@@ -25,7 +25,7 @@ class ModelChoice(PluginOptions):
     revision: str | None = None
     """Revision of a hub model."""
     box_format: str | None = None
-    """How the model writes boxes, for models that do not declare it."""
+    """How the model writes boxes, and its dialect, where it does not declare that, or to say otherwise."""
     limits: Limited = field(default_factory=Resolution)
     """What an image may cost."""
 

@@ -93,20 +93,20 @@ def _found_there(case: Case, prediction: Prediction, threshold: float) -> tuple[
 
 
 def _listed(case: Case, prediction: Prediction) -> tuple[float, float]:
-    return flare.labels_f1(case.dialogue.answer, prediction.answer), 1
+    return flare.labels_f1(case.dialogue.answer, case.text), 1
 
 
 def _off(case: Case, prediction: Prediction) -> tuple[float, float]:
-    return abs(flare.number(prediction.answer) - flare.number(case.dialogue.answer)), 1
+    return abs(flare.number(case.text) - flare.number(case.dialogue.answer)), 1
 
 
 def _balanced(answers: Sequence[Answer], resamples: int, seed: int) -> dict[str, Any]:
     """The mean of the accuracies of the classes that are drawn; of each, hits and answers are two sums."""
     classes = sorted({flare.folded(case.dialogue.answer) for case, _ in answers})
     values_NK = np.zeros((len(answers), 2 * len(classes)))
-    for row_K, (case, prediction) in zip(values_NK, answers, strict=True):
+    for row_K, (case, _) in zip(values_NK, answers, strict=True):
         at = 2 * classes.index(flare.folded(case.dialogue.answer))
-        row_K[at : at + 2] = flare.same_class(case.dialogue.answer, prediction.answer), 1
+        row_K[at : at + 2] = flare.same_class(case.dialogue.answer, case.text), 1
 
     def mean(sums_K: Array) -> Array:
         shares = divided(sums_K[..., 0::2], sums_K[..., 1::2])
