@@ -289,10 +289,10 @@ def test_what_no_command_could_do_is_refused_before_the_first(
 
 
 def test_half_a_set_is_refused_before_the_first_command(tmp_path: Path) -> None:
-    """`benchmark` refuses it too, which would leave out all that needs its records."""
+    """Label maps without volumes. `benchmark` refuses it too, which would leave out all that needs its records."""
     written("kvasir-seg", tmp_path / "data" / "kvasir-seg")
     (folder,) = (written("kits23", tmp_path / "data" / "kits23") / "dataset",)
-    for file in folder.rglob("segmentation.nii.gz"):
+    for file in folder.rglob("imaging.nii.gz"):
         file.unlink()
     with pytest.raises(IngestError, match="not the whole of kits23"):
         study.main(Config(name="umed", data=tmp_path / "data", out=tmp_path / "out"))
