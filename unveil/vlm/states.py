@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from itertools import groupby
 from typing import Any
 
@@ -37,6 +38,8 @@ from unveil.vlm.token_tree import Forest, Node
 
 KINDS = ("linear_attention", "conv")
 """Types of layers, by transformers' names, that hand a state along the row."""
+CACHES = ("cache", "cache_params", "past_key_values")
+"""What such layers call their cache: since transformers 5.24, and before."""
 CHUNK = 64
 """Tokens that the delta rule works on at once: stretches below it cost the same, whatever their length."""
 
@@ -231,20 +234,20 @@ class Forking:
 
     forward: Callable[..., Tensor]
     number: int
+    cache: str
+    """What it calls its cache."""
 
-    def __call__(
-        self, hidden_states: Tensor, cache: Cache | None = None, attention_mask: Any = None, **options: Any
-    ) -> Tensor:
+    def __call__(self, hidden_states: Tensor, attention_mask: Any = None, **options: Any) -> Tensor:
         if isinstance(attention_mask, Stretches):
             return self._over(hidden_states, attention_mask, options)
         if isinstance(attention_mask, Carried):
             return self._on(hidden_states, attention_mask.layers[self.number], options)
-        return self.forward(hidden_states=hidden_states, cache=cache, attention_mask=attention_mask, **options)
+        return self.forward(hidden_states=hidden_states, attention_mask=attention_mask, **options)
 
     def _on(self, hidden_RCD: Tensor, layer: StateLayer, options: dict[str, Any]) -> Tensor:
         """Stretches that go on from a layer's states, and leave theirs in it."""
         cache = Cache(layers=[layer] * (self.number + 1))  # where a layer looks for its own
-        return self.forward(hidden_states=hidden_RCD, cache=cache, attention_mask=None, **options)
+        return self.forward(hidden_states=hidden_RCD, attention_mask=None, **options | {self.cache: cache})
 
     def _over(self, hidden_BTD: Tensor, stretches: Stretches, options: dict[str, Any]) -> Tensor:
         hidden_ND = hidden_BTD.flatten(0, 1)
@@ -276,4 +279,5 @@ def fork(language_model: nn.Module) -> None:
     """Lets layers with a state take ``Stretches`` and ``Carried`` for a mask; for any other they stay what they are."""
     for number, module in mixers(language_model).items():
         if not isinstance(module.forward, Forking):
-            module.forward = Forking(module.forward, number)
+            cache = next(name for name in signature(module.forward).parameters if name in CACHES)
+            module.forward = Forking(module.forward, number, cache)
