@@ -90,6 +90,13 @@ def _native(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     return _lattice(_canvas(seen), rows // merged, columns // merged)
 
 
+def _rows(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """Mistral 3: a picture of its own proportions, patches merged by squares, a line of tokens for each row."""
+    side = config.vision_config.patch_size * config.spatial_merge_size
+    height, width = seen.tensors["image_sizes"][0].tolist()
+    return _lattice(_canvas(seen), height // side, width // side)
+
+
 def _tiles_and_overview(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     """InternVL: rows of tiles, and the whole picture once more where there are several."""
     from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
@@ -176,6 +183,7 @@ GRIDS: dict[Grid, Callable[[Chat, Any, ImageInput, int], Boxes]] = {
     "cropped": _cropped,
     "stretched": _stretched,
     "native": _native,
+    "rows": _rows,
     "tiles and overview": _tiles_and_overview,
     "named tiles": _named_tiles,
     "named tiles and thumbnail": _named_tiles_and_thumbnail,
