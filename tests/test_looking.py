@@ -109,6 +109,13 @@ def test_a_lesion_that_is_hidden_is_shown_as_worth_what_it_costs(tmp_path: Path)
     assert '<a href="#looking">' in html
 
 
+def test_what_is_absent_is_said_in_words(tmp_path: Path) -> None:
+    """Three patients have no percentile interval, and no question for a place of a name was asked."""
+    shown = of_section(page(tmp_path)[0])
+    assert "no interval from fewer than 6 patients or groups" in shown and "fewer than 6 clusters" not in shown
+    assert "no items" not in shown and "nothing to count" not in shown
+
+
 def test_a_page_on_other_dialogues_is_refused(tmp_path: Path) -> None:
     page(tmp_path)
     scores = json.loads((tmp_path / "scores.json").read_text())

@@ -149,14 +149,15 @@ def _asked(
     dialogues: Sequence[Dialogue],
     part: bool,
 ) -> list[Dialogue]:
-    """The dialogues that a file must answer: of the kinds that it has, all on images that can be shown so; of a
-    ``part`` those that it answers."""
-    asked, answered, kinds = {d.id: d for d in dialogues}, {row.id: row for row in rows}, {row.kind for row in rows}
+    """The dialogues that a file must answer: of the groups that it has (``_group``), all on images that can be shown
+    so; of a ``part`` those that it answers."""
+    asked, answered = {d.id: d for d in dialogues}, {row.id: row for row in rows}
     if strangers := answered.keys() - asked.keys():
         raise ScoreError(f"{path}: answers of another set or split: {some(strangers)} are not among those scored")
+    groups = {_group(asked[name]) for name in answered}
     splits = {d.split for d in dialogues}  # as ``predict``: others are shown though nothing is asked about them
     change = altered(shown, (record for record in records.values() if record.split in splits))
-    wanted = [d for d in dialogues if d.kind in kinds and change.takes(d.record)]
+    wanted = [d for d in dialogues if _group(d) in groups and change.takes(d.record)]
     if part:
         wanted = [d for d in wanted if d.id in answered]
     joined.complete({d.id for d in wanted}, answered.keys(), str(path), PART)
@@ -165,6 +166,12 @@ def _asked(
     if shown == "other-patient" and (lost := [row.id for row in rows if row.shown_record not in records]):
         raise ScoreError(f"{path}: {some(lost)}: whose image was shown is not among the records")
     return wanted
+
+
+def _group(dialogue: Dialogue) -> tuple[str, str | None]:
+    """What is asked in one go: a kind of questions, and pairs of probes by how what is absent was chosen, since they
+    are made apart and may have been asked with the own images alone."""
+    return dialogue.kind, None if dialogue.pair is None else joined.way(dialogue.pair)
 
 
 def _counted(
