@@ -27,7 +27,7 @@ from unveil.core.joined import some, unique, vocabulary
 from unveil.core.jsonl import read_jsonl
 from unveil.core.lesion_region import lacks
 from unveil.core.records import Dialogue, Prediction, Record, Shown
-from unveil.core.shown import altered, as_shown
+from unveil.core.shown import altered, as_shown, perhaps_one_person
 from unveil.core.words import tokens
 from unveil.evaluate.metrics import METRICS, RATIOS, cases
 
@@ -77,6 +77,8 @@ class Looked:
     """Of ``altered``, the images whose lesion can be hidden."""
     questions: int
     images: int
+    perhaps_one_person: int = 0
+    """Of the images those of which nothing tells that what was shown is another patient's."""
     seed: int | None = None
     """Of what was shown, as the file's run.json tells; None where there is none."""
     said: Mapping[str, SaidTwice] = field(default_factory=dict)
@@ -199,8 +201,10 @@ def _counted(
         if prediction.id in kept:
             said[prediction.id] = SaidTwice(own_prediction, one.outcome.right, prediction, other.outcome.right)
     images = len({d.record for d in asked})
+    others = {row.record: row.shown_record for row in rows if row.shown_record}
+    unsure = sum(perhaps_one_person(records[name], records.get(other)) for name, other in others.items())
     ids, of_lesions = (hash(frozenset(d.id for d in asked if d.record in of)) for of in (records, lesions))
-    return Looked(with_image, without, on_lesions, len(asked), images, _seed(path), said, ids, of_lesions)
+    return Looked(with_image, without, on_lesions, len(asked), images, unsure, _seed(path), said, ids, of_lesions)
 
 
 def check_same(found: Mapping[str, Mapping[Shown, Looked]]) -> None:
