@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from unveil.testing import gemma, hybrid, llava, qwen, tiles, unknown_families
+from unveil.testing import gemma, glm, hybrid, llava, qwen, tiles, unknown_families
 from unveil.testing.sizes import TINY, Size
 from unveil.vlm import families, model_parts
 from unveil.vlm.chat import Chat
@@ -50,6 +50,7 @@ LLAVAS = (
         "LLaVA-NeXT",
         "as LLaVA-1.5; the learnt end of image rows counts as part of the projector",
     ),
+    Entry(llava.llava_onevision, "llava_onevision", "LLaVA-OneVision", "as LLaVA-NeXT"),
 )
 QWENS = (
     Entry(
@@ -60,6 +61,11 @@ QWENS = (
     ),
     Entry(qwen.qwen2_5_vl, "qwen2_5_vl", "Qwen2.5-VL", "as Qwen2-VL"),
     Entry(qwen.qwen3_vl, "qwen3_vl", "Qwen3-VL", "as Qwen2-VL, and features of deeper layers"),
+    Entry(qwen.qwen3_vl_moe, "qwen3_vl_moe", "Qwen3-VL with experts", "as Qwen3-VL"),
+)
+GLMS = (
+    Entry(glm.glm4v, "glm4v", "GLM-4.1V", "as Qwen2-VL"),
+    Entry(glm.glm46v, "glm46v", "GLM-4.6V", "as Qwen2-VL"),
 )
 HYBRIDS = (
     Entry(
@@ -121,7 +127,7 @@ UNDECLARED = (
     ),
 )
 #: By the name of the function that builds it.
-ENTRIES = {e.build.__name__: e for e in (*LLAVAS, *QWENS, *HYBRIDS, *TILES, *GEMMAS, *UNDECLARED)}
+ENTRIES = {e.build.__name__: e for e in (*LLAVAS, *QWENS, *GLMS, *HYBRIDS, *TILES, *GEMMAS, *UNDECLARED)}
 #: The names of those that a tree is grown for.
 TREES = tuple(name for name, entry in ENTRIES.items() if entry.tree)
 

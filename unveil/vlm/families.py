@@ -94,9 +94,13 @@ PALIGEMMA = (
 _ROWS = {
     "llava": Family("unit-square", shares="tree", patch_grid="cropped", tower_states=True),
     "llava_next": Family("unit-square", shares="tree", patch_grid="any resolution", tower_states=True),
+    "llava_onevision": Family("unit-square", shares="tree", patch_grid="any resolution", tower_states=True),
     "qwen2_vl": Family("qwen2-vl", shares="tree", patch_grid="native"),
     "qwen2_5_vl": Family("json-pixels", shares="tree", patch_grid="native"),
     "qwen3_vl": Family("json-1000", shares="tree", patch_grid="native"),
+    "qwen3_vl_moe": Family("json-1000", shares="tree", patch_grid="native"),
+    "glm4v": Family("glm", shares="tree", patch_grid="native"),
+    "glm46v": Family("glm", shares="tree", patch_grid="native"),
     "qwen3_5": Family("json-1000", shares="fork", patch_grid="native"),
     "qwen3_5_moe": Family("json-1000", shares="fork", patch_grid="native"),
     "minicpmv4_6": Family("json-1000", shares="fork", patch_grid="overview and slices"),
