@@ -18,7 +18,7 @@ from tests.helpers.updating import updated, write_open
 from unveil.core import digests
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import Dialogue
-from unveil.testing.models import saved
+from unveil.testing.models import KINDS, saved
 from unveil.train import adapters, loop, sft
 from unveil.train.dataloader import Stream
 from unveil.train.options import RecipeOptions
@@ -32,6 +32,7 @@ from unveil.vlm.scorer import Scorer, whole
 
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("teaches_form", [True, False])
+@pytest.mark.parametrize("family", KINDS, indirect=True)
 def test_prompts_of_training_are_those_of_predict(
     family: Loaded, teaches_form: bool, method: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -198,7 +198,7 @@ def read(kind: type, words: Sequence[str], prog: str, default: Any = None) -> An
     given: dict[str, Any] = {} if default is None else {"default": default}
     try:
         with contextlib.redirect_stderr(io.StringIO()) as said:
-            return tyro.cli(kind, args=words, prog=prog, description="", **given)
+            config = tyro.cli(kind, args=words, prog=prog, description="", **given)
     except SystemExit as refused:
         if not refused.code:  # tyro's own options, such as the one that writes what shells complete
             raise
@@ -206,6 +206,12 @@ def read(kind: type, words: Sequence[str], prog: str, default: Any = None) -> An
 
         fault = option_errors.fault(every(kind, default), words, getattr(kind, "lacks", {}))
         raise OptionError(fault or option_errors.unboxed(said.getvalue())) from refused
+    if any(word.startswith("--") and after.startswith("--") for word, after in pairwise([*words, "--"])):
+        from unveil.core import option_errors
+
+        if fault := option_errors.nameless(every(kind, default), words):
+            raise OptionError(fault)
+    return config
 
 
 def load_plugins(kind: type, words: Sequence[str]) -> tuple[Path, ...]:

@@ -73,17 +73,19 @@ def compact(value: float) -> str:
 #: Why a metric has no value, or no interval.
 REASONS = {
     "no items": "nothing of the kind was asked",
-    "nothing to count": "no box predicted, and none there to find",
+    "nothing to count": "nothing of the kind is said, and none is there",
     "one cluster only": "no interval from one patient or group",
     "fewer than 6 clusters": "no interval from fewer than 6 patients or groups",
     "no resample holds an item": "no interval from so few",
+    "all clusters alike": "no interval, since all patients or groups are alike",
     "nothing is answered": "nothing is answered",
 }
 
 
 def absent(cell: Mapping[str, Any] | None) -> str:
-    """Why a value or its interval is not there, in words."""
-    return REASONS.get(cell.get("reason", ""), "") if cell else REASONS["no items"]
+    """Why a value or its interval is not there, in words; a reason that is none of ``REASONS`` is in words already."""
+    reason: str = cell.get("reason", "") if cell else "no items"
+    return REASONS.get(reason, reason)
 
 
 FILTERS = {

@@ -25,7 +25,7 @@ from unveil.ingest import ingest
 from unveil.ingest.ingest import Format, located
 from unveil.pipelines import ending, report
 from unveil.pipelines.options import RunOptions, Variant
-from unveil.pipelines.variants import FULL, REWARDED, USUAL, Comparison, kinds
+from unveil.pipelines.variants import FULL, REWARDED, USUAL, Comparison, kinds, why_not
 from unveil.train.options import TrainOptions
 from unveil.vlm.choice import ModelChoice
 from unveil.vlm.families import ModelError
@@ -48,6 +48,8 @@ def main(config: Config) -> Path:
     config = replace(config, data=data, reading=reading)
     out = folder_of(config)
     config = replace(config, out=out)  # as run.json tells it
+    if config.compare == ():
+        console.say("--compare names nothing: nothing is trained beside fine-tuning")
     if config.dry_run:
         from unveil.pipelines import preview
 
@@ -207,8 +209,8 @@ def _compared(
             trained.append(variant)
         except (records.RecordError, TrainingError, ExpertError, GateError, ModelError) as error:
             # such as no pair, or a policy that has collapsed: what else has been done is worth its report
-            failed[variant] = str(error)
-            console.say(f"{variant} is left out: {error}")
+            failed[variant] = why_not(variant, error)
+            console.say(f"{variant} is left out: {failed[variant]}")
     return trained, failed
 
 

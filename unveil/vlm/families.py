@@ -26,6 +26,7 @@ Grid = Literal[
     "cropped",
     "stretched",
     "native",
+    "rows",
     "tiles and overview",
     "named tiles",
     "named tiles and thumbnail",
@@ -43,7 +44,8 @@ class Family:
     """What is known of a family. The defaults are of one that nothing is known of."""
 
     box_format: str | None = None
-    """How it writes boxes, a key of ``BOX_FORMATS``. Families without a convention of their own are taught one."""
+    """How it writes boxes, a key of ``BOX_FORMATS``. Families without a convention of their own are taught one, or the
+    one that the user names (None)."""
     named: dict[str, str] = field(default_factory=dict)
     """How some of its checkpoints write boxes instead: a pattern that their own name holds, and the box format."""
     hint: bool = True
@@ -94,9 +96,14 @@ PALIGEMMA = (
 _ROWS = {
     "llava": Family("unit-square", shares="tree", patch_grid="cropped", tower_states=True),
     "llava_next": Family("unit-square", shares="tree", patch_grid="any resolution", tower_states=True),
+    "llava_onevision": Family("unit-square", shares="tree", patch_grid="any resolution", tower_states=True),
     "qwen2_vl": Family("qwen2-vl", shares="tree", patch_grid="native"),
     "qwen2_5_vl": Family("json-pixels", shares="tree", patch_grid="native"),
     "qwen3_vl": Family("json-1000", shares="tree", patch_grid="native"),
+    "qwen3_vl_moe": Family("json-1000", shares="tree", patch_grid="native"),
+    "glm4v": Family("glm", shares="tree", patch_grid="native"),
+    "glm46v": Family("glm", shares="tree", patch_grid="native"),
+    "mistral3": Family(None, shares="tree", patch_grid="rows"),
     "qwen3_5": Family("json-1000", shares="fork", patch_grid="native"),
     "qwen3_5_moe": Family("json-1000", shares="fork", patch_grid="native"),
     "minicpmv4_6": Family("json-1000", shares="fork", patch_grid="overview and slices"),
