@@ -114,7 +114,8 @@ def _depth(kind: type, name: str) -> int:
 
 
 def _typed(name: str) -> str:
-    return name.replace("_", "-")
+    """A field's name as it is typed; one that Python keeps for itself has a line behind it, ``for_``."""
+    return name.removesuffix("_").replace("_", "-")
 
 
 def _within(name: str, prefix: str, hidden: bool, option: Option) -> Option:
@@ -243,7 +244,7 @@ def words(config: Any) -> list[str]:
         elif value != usual and tyro.conf.Positional in notes(hints[field.name]):
             told.insert(0, str(value))
         elif value != usual:
-            told += _option(field.name.replace("_", "-"), value)
+            told += _option(_typed(field.name), value)
     return told
 
 

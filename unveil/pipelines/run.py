@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unveil.audit import check
-from unveil.core import benchmarks, console, digests, jsonl, provenance, records
+from unveil.core import benchmarks, console, digests, jsonl, provenance, records, run_folder
 from unveil.core.options import part_of
 from unveil.core.untrusted import read_json
 from unveil.curate import mau
@@ -130,7 +130,7 @@ def learning_of(config: Config, out: Path) -> sft.Config:
 
     return sft.Config(
         **part_of(TrainOptions, config),
-        records=report.records_of(out),
+        records=run_folder.records_of(out),
         dialogues=out / "dialogues.jsonl",
         out=out / "sft",
         max_new_tokens=config.max_new_tokens,
@@ -151,7 +151,7 @@ def first_look(config: Config) -> Outlook:
 
 
 def _learnt_from(learning: sft.Config) -> list[digests.Input]:
-    return [report.records_of(learning.out.parent), learning.dialogues, *digests.of_model(learning.model)]
+    return [run_folder.records_of(learning.out.parent), learning.dialogues, *digests.of_model(learning.model)]
 
 
 def _is_trained(learning: sft.Config) -> bool:
@@ -275,13 +275,14 @@ def _checked(config: Config, out: Path) -> Path:
     for before in out.glob("resplit.jsonl*"):
         before.unlink()
     data, found = out / "data" / "records.jsonl", out / "check.json"
-    check.main(check.Config(data, report.resplit(out), config.shares, config.seed, json=found, restart=True), wanted)
+    dealt = run_folder.resplit(out)
+    check.main(check.Config(data, dealt, config.shares, config.seed, json=found, restart=True), wanted)
     issues = read_json(found)["issues"]
     unfit = [i["name"] for i in issues if i["severity"] == "error" and not i["name"].endswith("_across_splits")]
     if unfit:
         raise records.RecordError(f"the records cannot be learnt from ({', '.join(unfit)}): mend what {found} lists")
-    file = report.records_of(out)
-    refuse_empty(file, dealt=report.resplit(out).is_file())
+    file = run_folder.records_of(out)
+    refuse_empty(file, dealt=dealt.is_file())
     refuse_benchmarks(config, file, read_json(found)["pairs"])
     return file
 
@@ -362,7 +363,7 @@ def _attention(config: Config, out: Path, name: str) -> None:
 
     asked = attention.Config(
         **_spoken_with(config, str(out / name)),
-        records=report.records_of(out),
+        records=run_folder.records_of(out),
         dialogues=out / "dialogues.jsonl",
         out=out / name / "attention.jsonl",
         name=name,
