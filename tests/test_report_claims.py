@@ -53,7 +53,8 @@ def alarmed(record: Record) -> str:
     return RIGHT
 
 
-NOBODY: Mapping[str, Say] = MappingProxyType({})
+OfModels = Mapping[str, Say]
+NOBODY: OfModels = MappingProxyType({})
 
 
 @dataclass(frozen=True)
