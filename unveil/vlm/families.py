@@ -27,6 +27,7 @@ Grid = Literal[
     "stretched",
     "native",
     "rows",
+    "soft tokens",
     "tiles and overview",
     "named tiles",
     "named tiles and thumbnail",
@@ -58,8 +59,9 @@ class Family:
     "tree" for layers that mix tokens by attention only, which a mask branches; "fork" where others hand a state along
     the row, which each branch is given (``states``).
     """
-    both_ways: Literal["none", "image", "prompt"] = "none"
-    """Which tokens see one another whichever comes first; with "prompt", only answers can share."""
+    both_ways: Literal["none", "image", "image in windows", "prompt"] = "none"
+    """Which tokens see one another whichever comes first; with "image in windows", in sliding layers only, where its
+    configuration says so; with "prompt", only answers can share."""
     first_position: int = 0
     """The position of a row's first token."""
     own_sliding_masks: bool = False
@@ -118,6 +120,7 @@ _ROWS = {
         both_ways="image",
         patch_grid="stretched",
     ),
+    "gemma4": Family(None, shares="tree", both_ways="image in windows", patch_grid="soft tokens"),
     "paligemma": Family(
         "loc-1024",
         template=PALIGEMMA,
