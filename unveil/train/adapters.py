@@ -218,7 +218,8 @@ def merged(model: Any) -> dict[str, Tensor]:
     for name, value in base.state_dict().items():
         layer, _, part = name.partition(".base_layer.")
         if part == "weight":
-            value = (value + layers[layer].get_delta_weight(layers[layer].active_adapters[0]).to(value)).cpu()
+            delta = layers[layer].get_delta_weight(layers[layer].active_adapters[0])
+            value = (value.float() + delta.float()).to(value.dtype).cpu()  # rounded once, as where peft merges
         if not name.startswith(adapters):
             out[f"{layer}.{part}" if part else name] = value
     return out
