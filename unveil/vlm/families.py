@@ -41,6 +41,10 @@ class ModelError(ValueError):
     """A model that cannot be used as asked; the message says why and what to do."""
 
 
+class UndeclaredError(ModelError):
+    """A model of which neither itself nor its family, nor the user, says how it writes boxes."""
+
+
 @dataclass(frozen=True)
 class Family:
     """What is known of a family. The defaults are of one that nothing is known of."""
@@ -184,7 +188,7 @@ def profile_of(config: Any, box_format: str | None = None) -> Profile:
         found = replace(found, box_format=box_format)
     elif own is None and usual is None:
         known = ", ".join(BOX_FORMATS)
-        raise ModelError(
+        raise UndeclaredError(
             f"how {config.model_type!r} models write boxes is not known: name it with --box-format (one of {known})"
         )
     if found.box_format not in BOX_FORMATS:
