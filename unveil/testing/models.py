@@ -103,6 +103,13 @@ GEMMAS = (
         "image tokens see one another both ways; one mask for full and one for sliding layers",
     ),
     Entry(
+        gemma.gemma4,
+        "gemma4",
+        "Gemma 4",
+        "as Gemma 3 in sliding layers, causal in full ones; layers that read others' keys read the tree's",
+        box_format="json-yx-1000",
+    ),
+    Entry(
         gemma.paligemma,
         "paligemma",
         "PaliGemma",

@@ -27,6 +27,7 @@ Grid = Literal[
     "stretched",
     "native",
     "rows",
+    "soft tokens",
     "tiles and overview",
     "named tiles",
     "named tiles and thumbnail",
@@ -37,6 +38,10 @@ Grid = Literal[
 
 class ModelError(ValueError):
     """A model that cannot be used as asked; the message says why and what to do."""
+
+
+class UndeclaredError(ModelError):
+    """A model of which neither itself nor its family, nor the user, says how it writes boxes."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,9 @@ class Family:
     "tree" for layers that mix tokens by attention only, which a mask branches; "fork" where others hand a state along
     the row, which each branch is given (``states``).
     """
-    both_ways: Literal["none", "image", "prompt"] = "none"
-    """Which tokens see one another whichever comes first; with "prompt", only answers can share."""
+    both_ways: Literal["none", "image", "image in windows", "prompt"] = "none"
+    """Which tokens see one another whichever comes first; with "image in windows", in sliding layers only, where its
+    configuration says so; with "prompt", only answers can share."""
     first_position: int = 0
     """The position of a row's first token."""
     own_sliding_masks: bool = False
@@ -118,6 +124,7 @@ _ROWS = {
         both_ways="image",
         patch_grid="stretched",
     ),
+    "gemma4": Family(None, shares="tree", both_ways="image in windows", patch_grid="soft tokens"),
     "paligemma": Family(
         "loc-1024",
         template=PALIGEMMA,
@@ -178,7 +185,7 @@ def profile_of(config: Any, box_format: str | None = None) -> Profile:
         found = replace(found, box_format=box_format)
     elif own is None and usual is None:
         known = ", ".join(BOX_FORMATS)
-        raise ModelError(
+        raise UndeclaredError(
             f"how {config.model_type!r} models write boxes is not known: name it with --box-format (one of {known})"
         )
     if found.box_format not in BOX_FORMATS:

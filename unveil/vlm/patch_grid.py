@@ -97,6 +97,16 @@ def _rows(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     return _lattice(_canvas(seen), height // side, width // side)
 
 
+def _soft_tokens(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """Gemma 4: as many squares of patches as the processor allows, the picture near its own proportions."""
+    from transformers.models.gemma4.image_processing_pil_gemma4 import get_aspect_ratio_preserving_size
+
+    eyes, (width, height) = chat.processor.image_processor, seen.view.canvas
+    side, most = eyes.patch_size * eyes.pooling_kernel_size, eyes.max_soft_tokens * eyes.pooling_kernel_size**2
+    sides = get_aspect_ratio_preserving_size(height, width, eyes.patch_size, most, eyes.pooling_kernel_size)
+    return _lattice(_canvas(seen), *(length // side for length in sides))
+
+
 def _tiles_and_overview(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     """InternVL: rows of tiles, and the whole picture once more where there are several."""
     from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
@@ -184,6 +194,7 @@ GRIDS: dict[Grid, Callable[[Chat, Any, ImageInput, int], Boxes]] = {
     "stretched": _stretched,
     "native": _native,
     "rows": _rows,
+    "soft tokens": _soft_tokens,
     "tiles and overview": _tiles_and_overview,
     "named tiles": _named_tiles,
     "named tiles and thumbnail": _named_tiles_and_thumbnail,
