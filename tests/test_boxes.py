@@ -36,10 +36,12 @@ def kept(r, d, answer: str, **more):
     return keep(case, prediction)
 
 
-def boxes(name: str, said, true, exhaustive: bool = True, kind="diagnosis", cluster: str | None = None) -> BoxAnswer:
+def boxes(
+    name: str, said, true, exhaustive: bool = True, kind="diagnosis", cluster: str | None = None, image: str = ""
+) -> BoxAnswer:
     """Said as (name, score, box), true as (name, box)."""
     return BoxAnswer(
-        *(name, kind, cluster or name, 10_000.0, exhaustive, True, 0),
+        *(name, image or name, kind, cluster or name, 10_000.0, exhaustive, True, 0),
         boxes=tuple(box for *_, box in said),
         names=tuple(label for label, *_ in said),
         scores=tuple(score for _, score, _ in said),
@@ -169,6 +171,22 @@ def test_normal_images_count_as_images_of_froc() -> None:
     normal = [boxes(str(i), [], []) for i in range(1, 8)]
     found = summary(m=[one, *normal])["diagnosis"]
     assert found["models"]["m"]["froc_at"][0]["value"] == 1 and found["empty"] == 7
+
+
+def test_false_boxes_of_all_questions_about_an_image_go_together_in_froc() -> None:
+    """Two images, asked for four names each. From the surest box on: two false on "x", then the one true box on "y".
+    That is one false box an image: at 1/2 nothing is found yet, from 1 on all. By question it would be 2 of 8, so that
+    from 1/4 on all were found."""
+    said = {"x0": [("a", 0.9, A)], "x1": [("b", 0.8, B)], "y0": [("a", 0.7, A)]}
+    rows = [
+        boxes(name, said.get(name, []), [("a", A)] if name == "y0" else [], kind="localisation", image=image)
+        for image in "xy"
+        for i in range(4)
+        for name in [f"{image}{i}"]
+    ]
+    found = summary(m=[replace(row, cluster=row.image) for row in rows])["localisation"]
+    assert (found["answers"], found["images"]) == (8, 2)
+    assert [at["value"] for at in found["models"]["m"]["froc_at"]] == [0, 0, 0, 1, 1, 1, 1]
 
 
 def test_a_name_that_only_answers_have_is_told() -> None:

@@ -13,7 +13,7 @@ from accelerate import Accelerator
 
 from tests.conftest import dialogue
 from unveil import cli
-from unveil.testing.models import ENTRIES, parts
+from unveil.testing.models import ENTRIES, KINDS, parts
 from unveil.train import footprint, loop, outlook, sft, throughput
 from unveil.train.lengths import Asked, Lengths, TokenRow
 from unveil.train.outlook import Model, Work
@@ -74,7 +74,7 @@ def test_a_model_that_is_not_here_is_known_by_its_shape(tmp_path: Path, offline:
     assert list(unknown) == ["model"] and unknown["model"].figure == "not known"
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+@pytest.mark.parametrize("name", [*KINDS, *(name for name, entry in ENTRIES.items() if not entry.tree)])
 def test_a_model_whose_processor_is_not_here_is_told_as_far_as_it_goes(name: str, tmp_path: Path) -> None:
     """By its configuration alone, of every family and of such as have no row."""
     config = sft.Config(dialogues=tmp_path, out=tmp_path, device_type="h100")

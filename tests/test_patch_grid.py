@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from unveil.core.geometry import covered
+from unveil.testing import llava
 from unveil.testing.models import TREES, fresh
 from unveil.vlm import patch_grid
 from unveil.vlm.chat import Chat
@@ -39,7 +40,10 @@ def test_a_patch_sees_its_own_place(name: str, size: tuple[int, int], tmp_path: 
     The tower's attention is switched off, so that a token knows nothing but its own pixels. Resizing blurs: tokens
     whose place ends within some pixels of the square may change or not.
     """
-    copy = fresh(name)
+    sees_its_own_place(fresh(name), size)
+
+
+def sees_its_own_place(copy: Loaded, size: tuple[int, int]) -> None:
     model = blind(copy)
     width, height = size
     dark = np.full((height, width, 3), 40, np.uint8)
@@ -62,6 +66,18 @@ def test_a_patch_sees_its_own_place(name: str, size: tuple[int, int], tmp_path: 
     must, may = (covered(places[real], [box]) > 0 for box in (inner, outer))
     assert must.any() and (changed[real] >= must).all(), "a token in the square did not change"
     assert (changed[real] <= may).all(), "a token far from the square changed"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_tiles_that_are_too_many_are_made_coarser(size: tuple[int, int]) -> None:
+    """LLaVA-OneVision with room for two tiles, of which each picture has four."""
+    copy = fresh("llava_onevision")
+    model, processor = llava.llava_onevision(most=2)
+    model.load_state_dict(copy.model.state_dict())
+    few = replace(copy, model=model.eval(), chat=Chat(processor, copy.chat.profile))
+    array = np.zeros((size[1], size[0], 3), np.uint8)
+    assert len(few.chat.process(array).block) < len(copy.chat.process(array).block)
+    sees_its_own_place(few, size)
 
 
 def test_places_of_a_padded_and_of_a_cropped_picture(tmp_path: Path) -> None:

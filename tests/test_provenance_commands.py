@@ -14,6 +14,7 @@ import pytest
 
 from unveil.cli import COMMANDS
 from unveil.core import provenance
+from unveil.vlm.models import tiny_folder
 
 #: These write nothing but what they print, make all of it from files beside it, or leave it to the commands they call.
 OTHERS = {"ask", "benchmark", "datasets", "report", "start", "study", "check", "gate"}
@@ -22,6 +23,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "ingest": {"format": "synthetic"},
     "export records": {"form": "coco"},
     "export boxes": {"form": "mm"},
+    "export model": {"for_": "vllm", "run": tiny_folder()},
     "prefer": {"name": "dpo"},
     "demo": {"data": None},
 }

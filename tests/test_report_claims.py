@@ -167,12 +167,12 @@ def test_a_model_without_a_box_is_told(run: Run) -> None:
     """On normal images alone, F1 is 0 of 1 for a model that gives a box and nothing at all for one that gives none."""
     normal = [image(4 * i + 3) for i in range(21)]
     seen = run.page(normal, base=alarmed, sft=blind)
-    said = "–: no box predicted, and none there to find"
+    said = "–: nothing of the kind is said, and none is there"
     assert f"0 % → – sft {said}" in seen.replace("\u202f", " ")
     assert said in seen.partition("All measures")[2]
     assert "No answer of sft holds a box." in seen
     found = run.page(MANY)
-    assert "no box predicted" not in found and "No answer of base holds a box." in found
+    assert "none is there" not in found and "No answer of base holds a box." in found
     assert "holds a box" not in run.page(MANY, base=alarmed)
     assert "No answer of base or sft holds a box." in run.page(MANY, sft=blind)
 

@@ -318,6 +318,33 @@ def test_only_the_same_questions_are_subtracted(folder: Path) -> None:
     assert [one["questions"] for one in told["models"]["keen"].values()] == [3, 3], "nothing of these is subtracted"
 
 
+def test_probes_are_asked_for_where_a_file_has_some_of_their_way(folder: Path) -> None:
+    """Pairs are made apart and of one kind with other closed questions: blank.jsonl has those and no pair, then the
+    random pair too; half of that pair is named, and of the popular one nothing is asked."""
+    plain = dialogue("closed", "Yes", name="a/c", of="a")
+    ways = [("random", "present"), ("random", "absent"), ("popular", "present"), ("popular", "absent")]
+    pairs = {
+        (way, there): dialogue(
+            "closed", "Yes" if there == "present" else "No", name=f"a/{way}/{there}", of="a", pair=f"{way}/a/0"
+        )
+        for way, there in ways
+    }
+    write_jsonl(folder / "dialogues.jsonl", [plain, *pairs.values()])
+    write_jsonl(folder / "own.jsonl", [predicted(d, "Yes.") for d in (plain, *pairs.values())])
+
+    def questions(*asked: Dialogue) -> int:
+        write_jsonl(folder / "blank.jsonl", [predicted(d, "No.", shown="blank") for d in asked])
+        inputs = folder / "records.jsonl", folder / "dialogues.jsonl", {"m": folder / "own.jsonl"}, folder / "out"
+        told = score(*inputs, resamples=20, sensitivity={"m": (folder / "blank.jsonl",)})["sections"]["looking"]
+        found: int = told["models"]["m"]["blank"]["questions"]
+        return found
+
+    random = [pairs[ways[0]], pairs[ways[1]]]
+    assert questions(plain) == 1 and questions(plain, *random) == 3 and questions(*random) == 2
+    with pytest.raises(ScoreError, match=r"blank\.jsonl: predictions are incomplete: .*a/random/absent"):
+        questions(plain, random[0])
+
+
 def test_another_patient_may_be_one_who_is_not_asked_about(folder: Path) -> None:
     """``predict`` shows a the image of b, about which nothing is asked."""
     write_jsonl(folder / "dialogues.jsonl", [ASKED["a"]])

@@ -152,6 +152,7 @@ COMMANDS: dict[str, Command] = {
     "export boxes": Command(
         "export.boxes", "a model's boxes as DICOM reports or segmentations, or in millimetres of the patient"
     ),
+    "export model": Command("export.model", "a trained model as vLLM, transformers, a hub or llama.cpp reads it"),
     "convert predictions": Command(
         "evaluate.exchange.convert", "predictions that others made as ours, and ours as those of others"
     ),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from unveil.core.bootstrap import MANY, TELLING
-from unveil.evaluate.report_tables import ASKED, DIAGNOSIS, MEASURES, OTHER, Measure
+from unveil.core.measures import ASKED, DIAGNOSIS, MEASURES, OTHER, Measure
 
 Verdict = Literal["better", "worse", "different", "undecided", "too few", "no interval"]
 

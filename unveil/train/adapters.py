@@ -246,7 +246,8 @@ def merged(model: Any) -> dict[str, Tensor]:
             continue
         if part == "weight":
             value = quantised.weight_of(base.get_submodule(f"{layer}.base_layer"))
-            value = (value + layers[layer].get_delta_weight(layers[layer].active_adapters[0]).to(value)).cpu()
+            delta = layers[layer].get_delta_weight(layers[layer].active_adapters[0])
+            value = (value.float() + delta.float()).to(value.dtype).cpu()  # rounded once, as where peft merges
         if not name.startswith(adapters):
             out[f"{layer}.{part}" if part else name] = value
     return out

@@ -238,13 +238,21 @@ def _held(inner: Any, tokens: int, dtype: torch.dtype, full: bool, dense: bool) 
     known = [*inner.parameters(), *inner.buffers()]
     hooks = [p.register_post_accumulate_grad_hook(_forget) for p in inner.parameters() if p.requires_grad]
     embedded = torch.empty(1, tokens, inner.config.hidden_size, dtype=dtype, requires_grad=full)
+    if told := getattr(inner.config, "hidden_size_per_layer_input", 0):  # Gemma 4, each of whose layers is told tokens
+        size = 1, tokens, inner.config.num_hidden_layers, told
+        beside = {"per_layer_inputs": torch.empty(size, dtype=dtype, requires_grad=full)}
+    else:
+        beside = {}
     mask = torch.ones(1, 1, tokens if dense else 1, tokens, dtype=torch.bool)
     kinds = set(getattr(inner.config, "layer_types", None) or [])
-    with Live([*known, embedded, mask]) as live, torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+    with (
+        Live([*known, embedded, *beside.values(), mask]) as live,
+        torch.autocast("cpu", dtype, enabled=dtype != torch.float32),
+    ):
         shown = mask.to(dtype) if attention.of(inner) == "eager" else mask
         own = {kind: None if kind in states.KINDS else shown for kind in kinds or {""}}
         masks = own if len(own) > 1 else own.popitem()[1]
-        out = inner(inputs_embeds=embedded, attention_mask=masks, use_cache=False).last_hidden_state
+        out = inner(inputs_embeds=embedded, attention_mask=masks, use_cache=False, **beside).last_hidden_state
         passed: int = live.now
         out.backward(torch.empty_like(out))
     for hook in hooks:

@@ -26,6 +26,8 @@ Grid = Literal[
     "cropped",
     "stretched",
     "native",
+    "rows",
+    "soft tokens",
     "tiles and overview",
     "named tiles",
     "named tiles and thumbnail",
@@ -43,7 +45,8 @@ class Family:
     """What is known of a family. The defaults are of one that nothing is known of."""
 
     box_format: str | None = None
-    """How it writes boxes, a key of ``BOX_FORMATS``. Families without a convention of their own are taught one."""
+    """How it writes boxes, a key of ``BOX_FORMATS``. Families without a convention of their own are taught one, or the
+    one that the user names (None)."""
     named: dict[str, str] = field(default_factory=dict)
     """How some of its checkpoints write boxes instead: a pattern that their own name holds, and the box format."""
     hint: bool = True
@@ -56,8 +59,9 @@ class Family:
     "tree" for layers that mix tokens by attention only, which a mask branches; "fork" where others hand a state along
     the row, which each branch is given (``states``).
     """
-    both_ways: Literal["none", "image", "prompt"] = "none"
-    """Which tokens see one another whichever comes first; with "prompt", only answers can share."""
+    both_ways: Literal["none", "image", "image in windows", "prompt"] = "none"
+    """Which tokens see one another whichever comes first; with "image in windows", in sliding layers only, where its
+    configuration says so; with "prompt", only answers can share."""
     first_position: int = 0
     """The position of a row's first token."""
     own_sliding_masks: bool = False
@@ -94,9 +98,14 @@ PALIGEMMA = (
 _ROWS = {
     "llava": Family("unit-square", shares="tree", patch_grid="cropped", tower_states=True),
     "llava_next": Family("unit-square", shares="tree", patch_grid="any resolution", tower_states=True),
+    "llava_onevision": Family("unit-square", shares="tree", patch_grid="any resolution", tower_states=True),
     "qwen2_vl": Family("qwen2-vl", shares="tree", patch_grid="native"),
     "qwen2_5_vl": Family("json-pixels", shares="tree", patch_grid="native"),
     "qwen3_vl": Family("json-1000", shares="tree", patch_grid="native"),
+    "qwen3_vl_moe": Family("json-1000", shares="tree", patch_grid="native"),
+    "glm4v": Family("glm", shares="tree", patch_grid="native"),
+    "glm46v": Family("glm", shares="tree", patch_grid="native"),
+    "mistral3": Family(None, shares="tree", patch_grid="rows"),
     "qwen3_5": Family("json-1000", shares="fork", patch_grid="native"),
     "qwen3_5_moe": Family("json-1000", shares="fork", patch_grid="native"),
     "minicpmv4_6": Family("json-1000", shares="fork", patch_grid="overview and slices"),
@@ -111,6 +120,7 @@ _ROWS = {
         both_ways="image",
         patch_grid="stretched",
     ),
+    "gemma4": Family(None, shares="tree", both_ways="image in windows", patch_grid="soft tokens"),
     "paligemma": Family(
         "loc-1024",
         template=PALIGEMMA,

@@ -90,6 +90,23 @@ def _native(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     return _lattice(_canvas(seen), rows // merged, columns // merged)
 
 
+def _rows(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """Mistral 3: a picture of its own proportions, patches merged by squares, a line of tokens for each row."""
+    side = config.vision_config.patch_size * config.spatial_merge_size
+    height, width = seen.tensors["image_sizes"][0].tolist()
+    return _lattice(_canvas(seen), height // side, width // side)
+
+
+def _soft_tokens(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """Gemma 4: as many squares of patches as the processor allows, the picture near its own proportions."""
+    from transformers.models.gemma4.image_processing_pil_gemma4 import get_aspect_ratio_preserving_size
+
+    eyes, (width, height) = chat.processor.image_processor, seen.view.canvas
+    side, most = eyes.patch_size * eyes.pooling_kernel_size, eyes.max_soft_tokens * eyes.pooling_kernel_size**2
+    sides = get_aspect_ratio_preserving_size(height, width, eyes.patch_size, most, eyes.pooling_kernel_size)
+    return _lattice(_canvas(seen), *(length // side for length in sides))
+
+
 def _tiles_and_overview(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     """InternVL: rows of tiles, and the whole picture once more where there are several."""
     from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
@@ -140,7 +157,10 @@ def _pictures(parts: Sequence[Boxes], shapes: Any) -> Boxes:
 
 
 def _any_resolution(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
-    """LLaVA-NeXT: the whole picture, then tiles put together, without their padding, a token at the end of each row."""
+    """LLaVA-NeXT: the whole picture, then tiles put together, without their padding, a token at the end of each row.
+
+    LLaVA-OneVision makes features of more tiles than its ``vision_aspect_ratio`` names coarser.
+    """
     from transformers.image_processing_utils import select_best_resolution
 
     side = config.vision_config.image_size // config.vision_config.patch_size
@@ -159,6 +179,11 @@ def _any_resolution(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> B
     else:
         cut = (columns - int(round(width * rows / height, 7))) // 2
         kept = kept[:, cut : columns - cut]
+    if most := re.search(r"anyres_max_(\d+)", getattr(config, "vision_aspect_ratio", None) or ""):
+        ratio = (kept[..., 0].size / (int(most[1]) * side**2)) ** 0.5
+        if ratio > 1.1:
+            coarser = (int(n // ratio) for n in kept.shape[:2])
+            kept = _lattice([*kept[0, 0, :2], *kept[-1, -1, 2:]], *(shape := (*coarser,))).reshape(*shape, 4)
     ends = np.full((len(kept), 1, 4), np.nan)
     return np.concatenate([_square(_canvas(seen), side**2), np.concatenate([kept, ends], 1).reshape(-1, 4)])
 
@@ -168,6 +193,8 @@ GRIDS: dict[Grid, Callable[[Chat, Any, ImageInput, int], Boxes]] = {
     "cropped": _cropped,
     "stretched": _stretched,
     "native": _native,
+    "rows": _rows,
+    "soft tokens": _soft_tokens,
     "tiles and overview": _tiles_and_overview,
     "named tiles": _named_tiles,
     "named tiles and thumbnail": _named_tiles_and_thumbnail,

@@ -40,6 +40,7 @@ def keep(case: Case, prediction: Prediction) -> BoxAnswer | None:
         raise ScoreError(f"{case.dialogue.id}: {error}; predict again") from error
     return BoxAnswer(
         case.dialogue.id,
+        case.record.id,
         case.dialogue.kind,
         case.record.cluster,
         float(case.record.width * case.record.height),
@@ -103,6 +104,7 @@ def _kind(
         }
     return {
         "answers": len(first.answers),
+        "images": len({a.image for a in first.answers}),
         "left_out": {"no place known": len(first.answers) - placed, "not exhaustive": placed - proven},
         "empty": sum(not a.true for a in first.proven.answers),
         "true": dict(sorted(Counter(name for a in first.placed.answers for name in a.true_names).items())),

@@ -38,12 +38,14 @@ def summarise(_: Answers[None], scoring: Scoring) -> dict[str, Any] | None:
         for side in ("own", "altered", "on_lesions")
     }
     figures = Figures(tables, scoring.resamples, scoring.seed)
+    models = {
+        model: {shown: _condition(figures, model, shown, of[shown]) for shown in CONDITIONS if shown in of}
+        for model, of in found.items()
+    }
     return {
         "conditions": [shown for shown in CONDITIONS if any(shown in of for of in found.values())],
-        "models": {
-            model: {shown: _condition(figures, model, shown, of[shown]) for shown in CONDITIONS if shown in of}
-            for model, of in found.items()
-        },
+        "models": models,
+        "note": doubt(models),
         "lesion": {model: told for model, of in found.items() if (told := _of_lesion(figures, model, of))},
         "differences": _differences(figures, found),
         "examples": kept(found, CONDITIONS),
@@ -62,7 +64,8 @@ def _condition(figures: Figures, model: str, shown: Shown, one: Looked) -> dict[
         if figures.value(m, own) is not None
     }
     shares = {share: figures.figure(share, {altered: 1}) for share in SHARES}
-    return {"questions": one.questions, "images": one.images, "metrics": metrics, **shares}
+    unsure = {"perhaps_one_person": one.perhaps_one_person} if shown == "other-patient" else {}
+    return {"questions": one.questions, "images": one.images, **unsure, "metrics": metrics, **shares}
 
 
 def _of_lesion(figures: Figures, model: str, of: Mapping[Shown, Looked]) -> dict[str, Any]:
@@ -115,6 +118,17 @@ def _show(section: dict[str, Any]) -> None:
             rows.append([f"{model}, {shown}", *cells])
     titles = ["", "accuracy lost", "answers changed", "right where due"]
     console.table("Does it look at the image? Value and 95 % interval", titles, rows)
+    if section["note"]:
+        console.say(section["note"])
+
+
+def doubt(models: Mapping[str, Mapping[Shown, Any]]) -> str:
+    """That another patient's image may be one of the same person, where patients are not known; else empty."""
+    found = [of["other-patient"] for of in models.values() if "other-patient" in of]
+    sizes = [(one["perhaps_one_person"], one["images"]) for one in found if one["perhaps_one_person"]]
+    counts = dict.fromkeys(f"{unsure} of {images} images" for unsure, images in sizes)
+    told = "it is not known whose they are or whose was shown, so both may be one person's"
+    return f"Other patient: of {' and '.join(counts)} {told}" if counts else ""
 
 
 LOOKING: Section[None] = Section(
