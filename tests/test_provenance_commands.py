@@ -17,7 +17,7 @@ from unveil.core import provenance
 from unveil.vlm.models import tiny_folder
 
 #: These write nothing but what they print, make all of it from files beside it, or leave it to the commands they call.
-OTHERS = {"ask", "benchmark", "datasets", "report", "start", "study", "check", "gate"}
+OTHERS = {"ask", "benchmark", "datasets", "report", "start", "study", "check", "check-model", "gate"}
 #: Options that are needed and are no paths, or may be left out and are not here.
 GIVEN: dict[str, dict[str, Any]] = {
     "ingest": {"format": "synthetic"},

@@ -87,6 +87,11 @@ COMMANDS: dict[str, Command] = {
         "ingest.datasets", "data sets that are read as they are distributed: where they are from, what of one is here"
     ),
     "check": Command("audit.check", "find bad boxes, bad images and leaking splits; deal a safe split"),
+    "check-model": Command(
+        "pipelines.check_model",
+        "look at a model first: whether it is computed rightly, how it writes boxes, what it costs and cannot do",
+        options="pipelines.options:CheckModelOptions",
+    ),
     "curate mau": Command("curate.mau", "records to questions with true answers in three steps"),
     "curate noise": Command("curate.noise", "pairs in which noise hides the lesion from the worse side"),
     "gate": Command("gate.trial", "try on a file what may leave this machine; nothing is sent, a page tells"),
@@ -363,7 +368,7 @@ USER_ERRORS = (ValueError, OSError)
 
 def _told(error: Exception, command: Command | None, config: Any) -> int | None:
     """Tells an error that a person can mend, and returns the exit code; None for others, which are faults of ours."""
-    from unveil.core import faults, files, options, paths, provenance
+    from unveil.core import faults, files, memory, options, paths, provenance
     from unveil.core.untrusted import readable
 
     if isinstance(error, provenance.DryRun):
@@ -379,19 +384,10 @@ def _told(error: Exception, command: Command | None, config: Any) -> int | None:
         _say(f"error: {readable(said if config is None else paths.named(config, said))}")
         return 1
     if command and (faults.worker_ended(error) or faults.out_of_memory(error)):
-        what = _short_of_memory(error, vars(error).get("config", config))
+        what = memory.short(error, vars(error).get("config", config))
         _say("; ".join(filter(None, [f"error: {what}", command.stopped])))
         return 1
     return None
-
-
-def _short_of_memory(error: BaseException, config: Any) -> str:
-    from unveil.core import faults, memory, provenance
-
-    if faults.worker_ended(error):
-        fewer = ": fewer --workers" if "workers" in provenance.plain(config) else ""
-        return f"a worker process was ended, mostly for lack of memory{fewer}"
-    return f"out of memory: {memory.advice(config, error)}"
 
 
 if __name__ == "__main__":

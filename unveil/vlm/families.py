@@ -29,6 +29,7 @@ Grid = Literal[
     "rows",
     "soft tokens",
     "tiles and overview",
+    "near tiles and overview",
     "named tiles",
     "named tiles and thumbnail",
     "overview and slices",
@@ -38,6 +39,10 @@ Grid = Literal[
 
 class ModelError(ValueError):
     """A model that cannot be used as asked; the message says why and what to do."""
+
+
+class UndeclaredError(ModelError):
+    """A model of which neither itself nor its family, nor the user, says how it writes boxes."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,8 @@ _ROWS = {
         both_ways="image",
         patch_grid="stretched",
     ),
+    "aya_vision": Family(None, shares="tree", patch_grid="tiles and overview", tower_states=True),
+    "cohere2_vision": Family(None, shares="tree", patch_grid="near tiles and overview"),
     "gemma4": Family(None, shares="tree", both_ways="image in windows", patch_grid="soft tokens"),
     "paligemma": Family(
         "loc-1024",
@@ -181,7 +188,7 @@ def profile_of(config: Any, box_format: str | None = None) -> Profile:
         found = replace(found, box_format=box_format)
     elif own is None and usual is None:
         known = ", ".join(BOX_FORMATS)
-        raise ModelError(
+        raise UndeclaredError(
             f"how {config.model_type!r} models write boxes is not known: name it with --box-format (one of {known})"
         )
     if found.box_format not in BOX_FORMATS:
