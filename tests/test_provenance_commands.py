@@ -25,6 +25,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "export boxes": {"form": "mm"},
     "export model": {"for_": "vllm", "run": tiny_folder()},
     "prefer": {"name": "dpo"},
+    "convert model": {"source": Path("nowhere")},
     "demo": {"data": None},
 }
 
