@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from unveil.testing import gemma, glm, hybrid, llava, mistral, qwen, tiles, unknown_families
+from unveil.testing import cohere, gemma, glm, hybrid, llava, mistral, qwen, tiles, unknown_families
 from unveil.testing.sizes import TINY, Size
 from unveil.vlm import families, model_parts
 from unveil.vlm.chat import Chat
@@ -118,6 +118,23 @@ GEMMAS = (
     ),
     Entry(gemma.paligemma2, "paligemma", "PaliGemma 2", "none: it builds its sliding masks itself", tree=False),
 )
+COHERES = (
+    Entry(
+        cohere.aya_vision,
+        "aya_vision",
+        "Aya Vision",
+        "a mask for sliding layers, which alone know positions, and one for full ones",
+        box_format="json-1000",
+    ),
+    Entry(
+        cohere.cohere2_vision,
+        "cohere2_vision",
+        "Command A Vision",
+        "as Aya Vision",
+        box_format="json-1000",
+        like="aya_vision",
+    ),
+)
 #: Each has something that no declared family has, to hold that the model's own forward pass is used there.
 UNDECLARED = (
     Entry(
@@ -146,7 +163,9 @@ UNDECLARED = (
     ),
 )
 #: By the name of the function that builds it.
-ENTRIES = {e.build.__name__: e for e in (*LLAVAS, *QWENS, *GLMS, *MISTRALS, *HYBRIDS, *TILES, *GEMMAS, *UNDECLARED)}
+ENTRIES = {
+    e.build.__name__: e for e in (*LLAVAS, *QWENS, *GLMS, *MISTRALS, *HYBRIDS, *TILES, *GEMMAS, *COHERES, *UNDECLARED)
+}
 #: The names of those that a tree is grown for.
 TREES = tuple(name for name, entry in ENTRIES.items() if entry.tree)
 #: The names of those of them that are like no other.

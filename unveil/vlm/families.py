@@ -29,6 +29,7 @@ Grid = Literal[
     "rows",
     "soft tokens",
     "tiles and overview",
+    "near tiles and overview",
     "named tiles",
     "named tiles and thumbnail",
     "overview and slices",
@@ -124,6 +125,8 @@ _ROWS = {
         both_ways="image",
         patch_grid="stretched",
     ),
+    "aya_vision": Family(None, shares="tree", patch_grid="tiles and overview", tower_states=True),
+    "cohere2_vision": Family(None, shares="tree", patch_grid="near tiles and overview"),
     "gemma4": Family(None, shares="tree", both_ways="image in windows", patch_grid="soft tokens"),
     "paligemma": Family(
         "loc-1024",

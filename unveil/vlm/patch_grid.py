@@ -8,6 +8,7 @@ Shapes: P patches (image tokens, in the order of the prompt).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -108,15 +109,40 @@ def _soft_tokens(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxe
 
 
 def _tiles_and_overview(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
-    """InternVL: rows of tiles, and the whole picture once more where there are several."""
+    """InternVL and Aya Vision: rows of tiles, and the whole picture once more where there are several."""
     from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
 
     eyes, (width, height) = chat.processor.image_processor, seen.view.canvas
-    each = config.image_seq_length
-    if tokens == each:
-        return _square(_canvas(seen), each)
     size = eyes.size["height"], eyes.size["width"]
     columns, rows = get_optimal_tiled_canvas((height, width), size, eyes.min_patches, eyes.max_patches)
+    return _tiled(config, seen, columns, rows, tokens)
+
+
+def _near_tiles_and_overview(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """Command A Vision: the same in a grid nearest to the picture's size."""
+    eyes = chat.processor.image_processor
+    return _tiled(config, seen, *nearest_grid(seen.view.canvas, eyes.size["height"], eyes.max_patches), tokens)
+
+
+def nearest_grid(size: tuple[int, int], tile: int, most: int) -> tuple[int, int]:
+    """Columns and rows of the grid of ``most`` tiles or fewer for which a picture is enlarged least; where it must be
+    made smaller for all of them, of the grid for which it is made smaller least. Of equal ones it is the smaller."""
+    width, height = size
+    grids = [(columns, rows) for columns in range(1, most + 1) for rows in range(1, most // columns + 1)]
+    scales = {(c, r): min(c * tile / width, r * tile / height) for c, r in sorted(grids, key=math.prod)}
+    larger = [grid for grid, scale in scales.items() if scale >= 1]
+    return min(larger, key=scales.__getitem__) if larger else max(scales, key=scales.__getitem__)
+
+
+def _tiled(config: Any, seen: ImageInput, columns: int, rows: int, tokens: int) -> Boxes:
+    """Tiles, row after row, and the whole picture behind them; alone where it was not cut."""
+    tower: Any = config.vision_config
+    each = (
+        getattr(config, "image_seq_length", None)
+        or (tower.image_size // tower.patch_size // config.downsample_factor) ** 2
+    )
+    if tokens == each:
+        return _square(_canvas(seen), each)
     parts = [*_lattice(_canvas(seen), rows, columns), np.array(_canvas(seen))]
     return np.concatenate([_square(part, each) for part in parts])[:tokens]
 
@@ -196,6 +222,7 @@ GRIDS: dict[Grid, Callable[[Chat, Any, ImageInput, int], Boxes]] = {
     "rows": _rows,
     "soft tokens": _soft_tokens,
     "tiles and overview": _tiles_and_overview,
+    "near tiles and overview": _near_tiles_and_overview,
     "named tiles": _named_tiles,
     "named tiles and thumbnail": _named_tiles_and_thumbnail,
     "overview and slices": _overview_and_slices,
