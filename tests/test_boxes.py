@@ -225,8 +225,11 @@ def test_differences_are_paired_on_the_same_resamples() -> None:
     for figure, value in (("f1_50", 0.5), ("f1_named_50", 0.5), ("acc50", 0.5), ("froc", 9 / 14)):
         d = found["sft"]["base"][figure]
         assert d["value"] == pytest.approx(value) and d["low"] > 0 and d["excludes_zero"] and d["differing"] == 15
+        assert d["p"] == 1 / 51 and d["p_holm"] == 5 / 51, "of 50 swaps none is as large; five figures are a family"
     d = found["same"]["sft"]["ap50"]
-    assert d["value"] == 0 and d["differing"] == 0 and not d["excludes_zero"] and d["low"] < 0 < d["high"]
+    assert (
+        d["p"] == 1 and d["value"] == 0 and d["differing"] == 0 and not d["excludes_zero"] and d["low"] < 0 < d["high"]
+    )
 
 
 def test_a_model_without_confidences_is_compared_in_what_needs_none() -> None:

@@ -115,7 +115,7 @@ def test_what_is_absent_is_said_in_words(tmp_path: Path) -> None:
     """Three patients have no percentile interval, and no question for a place of a name was asked."""
     shown = of_section(page(tmp_path)[0])
     assert "no interval from fewer than 6 patients or groups" in shown and "fewer than 6 clusters" not in shown
-    assert "no items" not in shown and "nothing to count" not in shown
+    assert "no items" not in shown and ": nothing to count" not in shown
 
 
 def test_that_another_patient_may_be_the_same_person_is_said(

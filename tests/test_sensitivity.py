@@ -131,6 +131,9 @@ def test_models_are_compared_by_what_they_lose(folder: Path) -> None:
     section = looking(folder, "blind", "keen")
     apart = section["differences"]["keen"]["blind"]["blank"]
     assert apart["drop"]["sensitivity"]["value"] == 1 and apart["changed"]["value"] == pytest.approx(2 / 3)
+    assert apart["drop"]["sensitivity"]["p"] == apart["changed"]["p"] == 2 / 4, "a and b differ: none or both swapped"
+    drop = section["models"]["keen"]["blank"]["metrics"]["sensitivity"]["drop"]
+    assert (drop["p"], drop["p_holm"]) == (0.5, 1), "of keen alone, with its image and without"
     assert section["models"]["blind"]["other-patient"]["due_right"]["value"] == 0.5  # n's, by chance
     assert section["models"]["blind"]["lesion-hidden"]["changed"]["value"] == 0
 
@@ -153,10 +156,11 @@ def test_figures_are_those_of_paired_differences() -> None:
             table.add(place[o.cluster], o.sums)
     figures = Figures({"own": counts[0], "other": counts[1]}, 300, 7)
     wanted = differences(other, own, 300, 7)
+    found = figures.differences(METRICS, {"own": 1}, {"other": 1})
     for m in METRICS:
-        found = figures.figure(m, {"own": 1, "other": -1})
-        for part in ("value", "low", "high", "n", "clusters"):
-            assert found[part] == pytest.approx(getattr(wanted[m], part)), (m, part)
+        for part in ("value", "low", "high", "n", "clusters", "differing"):
+            assert found[m][part] == pytest.approx(getattr(wanted[m], part)), (m, part)
+        assert found[m].get("p") == pytest.approx(wanted[m].p), m
 
 
 # ------------------------------------------------------------------------------------------------- what changes

@@ -49,6 +49,16 @@ class Ranked:
         return cls(cluster_D[order_D], score_D[order_D], hit_DT[order_D], true_C)
 
 
+def side_by_side(first: Ranked, second: Ranked) -> Ranked:
+    """The boxes of two models as one model's on twice as many clusters: the first model's, then the second's."""
+    return Ranked.of(
+        np.concatenate([first.cluster_D, second.cluster_D + len(first.true_C)]),
+        np.concatenate([first.score_D, second.score_D]),
+        np.concatenate([first.hit_DT, second.hit_DT]),
+        np.concatenate([first.true_C, second.true_C]),
+    )
+
+
 @dataclass(frozen=True)
 class Resamples:
     """How often each cluster was drawn in some resamples."""

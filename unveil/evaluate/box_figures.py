@@ -219,10 +219,10 @@ class Boxes:
             return {}
         aps_NBT = np.array([average_precision(one, drawn) for one in self.by_name.values()])
         found = {f"ap50:{name}": ap_BT[:, 0] for name, ap_BT in zip(self.by_name, aps_NBT, strict=True)}
-        mean_BT = _mean(aps_NBT)
+        mean_BT = mean(aps_NBT)
         found |= {"ap50": mean_BT[:, 0], "ap": mean_BT.mean(1)}
         for size, ranked in self.by_size.items():
-            found[f"ap50_{size}"] = _mean(np.array([average_precision(one, drawn)[:, 0] for one in ranked]))
+            found[f"ap50_{size}"] = mean(np.array([average_precision(one, drawn)[:, 0] for one in ranked]))
         found["ap50_any"] = average_precision(self.nameless, drawn)[:, 0]
         for name, boxes in (("froc", self.pooled), ("froc_any", self.nameless)):
             at_BF = sensitivities(boxes, self.images_C, drawn)
@@ -235,7 +235,7 @@ class Boxes:
         names, whose mean is ``ap50``."""
         once, rates_F = Resamples.of(np.ones((1, len(self.clusters)))), 2.0 ** np.linspace(-3, 3, points)
         froc = sensitivities(self.pooled, self.images_C, once, rates_F)[0]
-        precision = _mean(np.array([precision_at_recalls(one) for one in self.by_name.values()]))
+        precision = mean(np.array([precision_at_recalls(one) for one in self.by_name.values()]))
         return {
             "froc": [[round(float(x), 4), round(float(y), 4)] for x, y in zip(rates_F, froc, strict=True)],
             "precision": [
@@ -322,7 +322,7 @@ def _difference(a: Boxes, b: Boxes, figure: str, value: float, drawn_B: Floats) 
     return difference(found, int(apart_C.sum()))
 
 
-def _mean(values_N: Floats) -> Floats:
+def mean(values_N: Floats) -> Floats:
     """The mean over the first axis of what is a number; NaN where nothing is."""
     known_N = ~np.isnan(values_N)
     return divided(np.where(known_N, values_N, 0.0).sum(0), known_N.sum(0))

@@ -73,7 +73,7 @@ def compact(value: float) -> str:
 #: Why a metric has no value, or no interval.
 REASONS = {
     "no items": "nothing of the kind was asked",
-    "nothing to count": "nothing of the kind is said, and none is there",
+    "nothing to count": "there is nothing to count",
     "one cluster only": "no interval from one patient or group",
     "fewer than 6 clusters": "no interval from fewer than 6 patients or groups",
     "no resample holds an item": "no interval from so few",
