@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from unveil import __version__
-from unveil.core import layout
+from unveil.core import layout, overview
 
 #: What a person is told who has stopped a command: nothing of its work is kept, or some is.
 ANEW = "the same command begins anew"
@@ -132,6 +132,12 @@ COMMANDS: dict[str, Command] = {
         told=partial(_made, "predictions"),
         options="evaluate.options:PredictOptions",
     ),
+    "check-served": Command(
+        "evaluate.served",
+        "whether a server answers as the trained model that it runs",
+        GOES_ON,
+        options="evaluate.served_options:ServedOptions",
+    ),
     "ask": Command("evaluate.ask", "ask a model about one image", options="evaluate.options:AskOptions"),
     "attention": Command(
         "evaluate.attention",
@@ -171,41 +177,10 @@ COMMANDS: dict[str, Command] = {
     "report": Command("pipelines.report", "write the report of a run again", told=partial(_made, "report")),
 }
 
-ABOUT = (
-    f"unveil {__version__}: teach a medical vision-language model to point at what is abnormal and to name it.",
-    "Research software, not a medical device.",
-)
-USAGE = {
-    "unveil COMMAND [options]": "does one of the things below",
-    "unveil COMMAND --help": "explains its options; --help-all also those that are seldom needed",
-    "unveil COMMAND --config run.json": "repeats a run; options given besides go before it",
-    "unveil --completion SHELL": "completion of commands and options in bash, zsh or fish",
-    "unveil --version": "the version",
-}
-GUIDE = {
-    "boxes or labels": "unveil run (fine-tuning): the model once over each answer and epoch",
-    "boxes or masks, and more": (
-        "unveil prefer --name mmedpo: 3 sampled answers per question, wrong ones, hidden lesions"
-    ),
-    "a fine-tuned model, boxes": ("unveil train aar: 8 sampled answers per question, rewarded for pointing and naming"),
-    "answers without boxes": "unveil prefer --name dpo --expert ...: an expert who knows, 1 request per question",
-    "many images, few labels": "unveil curate selftrain: an expert who sees, 10 requests per image",
-    "before training on pairs": "unveil audit: what they would teach besides medicine",
-}
-PAGES = "docs/how-to/preferences.md, docs/explanation/results.md"
-
 
 def usage(width: int = 80) -> str:
     """The overview that ``unveil`` and ``unveil --help`` print, wrapped at ``width``."""
-    return "\n\n".join(
-        [
-            "\n".join(layout.paragraph(line, width) for line in ABOUT),
-            layout.rows(list(USAGE.items()), width),
-            layout.rows([(name, command.help) for name, command in COMMANDS.items()], width),
-            "Which way to a better model:\n" + layout.rows(list(GUIDE.items()), width),
-            layout.paragraph(f"More, with costs and figures: {PAGES}", width),
-        ]
-    )
+    return overview.text({name: command.help for name, command in COMMANDS.items()}, width)
 
 
 def parse(arguments: Sequence[str]) -> tuple[Command, Any]:

@@ -14,8 +14,8 @@ from unveil.testing.models import saved
 
 def finished(folder: Path, family: str = "llava_siglip", images: int = 6) -> Path:
     """``folder`` with records, dialogues, the models ``base`` and ``sft``, which are the same, and their scores."""
+    folder.mkdir(parents=True, exist_ok=True)
     write_both(folder, images)
-    (folder / "data").mkdir()
     shutil.copy(folder / "records.jsonl", folder / "resplit.jsonl")
     model = saved(family, folder / "sft")
     asked = predict.Config(

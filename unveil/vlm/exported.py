@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,10 +77,37 @@ def adapter(
     return _told(loaded, folder, longest, kinds) | {"dtype": _of(weights), "adapter": True, "base": base}
 
 
-def _refuse_beyond_language(loaded: Loaded, weights: dict[str, torch.Tensor], reader: str) -> None:
-    part_of = model_parts.parts_of(loaded.model)
+def without_sight(name: Path, folder: Path) -> Path | None:
+    """An adapter with its part on vision tower and projector taken away, as a server has it that applies adapters to
+    the language model only; None of whatever has no such part."""
+    from safetensors.torch import save_file
+
+    if not (name / "adapter_config.json").is_file():
+        return None
+    weights = _read(name / "adapter_model.safetensors")
+    beyond = set(_beyond_language(models.blank(name), weights))
+    if not beyond:
+        return None
+    for key, value in weights.items():
+        if (at := _LAYER.match(key)) and at[1] in beyond:
+            value.zero_()
+    folder.mkdir(parents=True)
+    for file in name.iterdir():
+        if file.suffix in (".json", ".jinja", ".txt", ".model") and not file.name.endswith("run.json"):
+            shutil.copy(file, folder)
+    save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def _beyond_language(model: Any, weights: dict[str, torch.Tensor]) -> list[str]:
+    """The layers that an adapter lies on outside of the language model."""
+    part_of = model_parts.parts_of(model)
     layers = {found[1] for key in weights if (found := _LAYER.match(key))}
-    beyond = sorted(layer for layer in layers if part_of(layer) != "language")
+    return sorted(layer for layer in layers if part_of(layer) != "language")
+
+
+def _refuse_beyond_language(loaded: Loaded, weights: dict[str, torch.Tensor], reader: str) -> None:
+    beyond = _beyond_language(loaded.model, weights)
     if beyond and reader == "vllm":
         raise ModelError(
             f"--weights adapter: it has trained {beyond[0]} too ({len(beyond)} layers beside the language model), and "
