@@ -30,6 +30,7 @@ Grid = Literal[
     "soft tokens",
     "tiles and overview",
     "near tiles and overview",
+    "overview and tiles",
     "named tiles",
     "named tiles and thumbnail",
     "overview and slices",
@@ -127,6 +128,7 @@ _ROWS = {
     ),
     "aya_vision": Family(None, shares="tree", patch_grid="tiles and overview", tower_states=True),
     "cohere2_vision": Family(None, shares="tree", patch_grid="near tiles and overview"),
+    "ovis2": Family(None, shares="tree", patch_grid="overview and tiles"),
     "gemma4": Family(None, shares="tree", both_ways="image in windows", patch_grid="soft tokens"),
     "paligemma": Family(
         "loc-1024",

@@ -134,6 +134,15 @@ def nearest_grid(size: tuple[int, int], tile: int, most: int) -> tuple[int, int]
     return min(larger, key=scales.__getitem__) if larger else max(scales, key=scales.__getitem__)
 
 
+def _overview_and_tiles(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """Ovis2: the whole picture, then rows and columns of tiles with tokens between them."""
+    rows, columns = seen.text.count("<IMG_ROW>") + 1, seen.text.count("<IMG_COL>")
+    columns = columns // rows + 1
+    whole = np.array(_canvas(seen))
+    parts = [whole, *_lattice(whole, rows, columns)] if rows * columns > 1 else [whole]
+    return np.concatenate([_square(part, tokens // len(parts)) for part in parts])
+
+
 def _tiled(config: Any, seen: ImageInput, columns: int, rows: int, tokens: int) -> Boxes:
     """Tiles, row after row, and the whole picture behind them; alone where it was not cut."""
     tower: Any = config.vision_config
@@ -223,6 +232,7 @@ GRIDS: dict[Grid, Callable[[Chat, Any, ImageInput, int], Boxes]] = {
     "soft tokens": _soft_tokens,
     "tiles and overview": _tiles_and_overview,
     "near tiles and overview": _near_tiles_and_overview,
+    "overview and tiles": _overview_and_tiles,
     "named tiles": _named_tiles,
     "named tiles and thumbnail": _named_tiles_and_thumbnail,
     "overview and slices": _overview_and_slices,
