@@ -115,12 +115,14 @@ def test_a_merged_adapter_is_kept_as_its_base_is(lora: Path, tmp_path: Path) -> 
     assert json.loads((out / "config.json").read_text())["torch_dtype"] == "bfloat16"
 
 
-def test_an_adapter_alone(lora: Path, tmp_path: Path) -> None:
+def test_an_adapter_alone(lora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = model.main(config(lora / "language", tmp_path / "out", weights="adapter"))
     assert (out / "adapter_model.safetensors").is_file() and not (out / "model.safetensors").exists()
     assert models.load(out, device="cpu").fingerprint == models.load(lora / "language", device="cpu").fingerprint
     with pytest.raises(ModelError, match=r"vision_tower.*vLLM applies adapters to the language model only"):
         model.main(config(lora / "both", tmp_path / "both", weights="adapter"))
+    model.main(config(lora / "both", tmp_path / "both", weights="adapter", for_="transformers"))
+    assert "transformers before 5 calls such layers otherwise" in capsys.readouterr().err
     with pytest.raises(ModelError, match="its base, base, is on no hub"):
         model.main(config(lora / "language", tmp_path / "hub", weights="adapter", for_="hub", restricted=True))
     with pytest.raises(ModelError, match="not an adapter but a whole model"):
