@@ -25,6 +25,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "export model": {"for_": "vllm"},
     "check-served": {"url": "http://127.0.0.1:1/v1"},
     "prefer": {"name": "dpo"},
+    "convert model": {"source": Path("nowhere")},
     "demo": {"data": None},
 }
 

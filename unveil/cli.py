@@ -167,6 +167,7 @@ COMMANDS: dict[str, Command] = {
     "convert predictions": Command(
         "evaluate.exchange.convert", "predictions that others made as ours, and ours as those of others"
     ),
+    "convert model": Command("vlm.convert", "LLaVA-Med 1.5 and LLaVA-1.5 as transformers and all commands load them"),
     "convert pairs": Command("curate.convert", "preference pairs to or from the form that TRL reads"),
     "study": Command(
         "pipelines.study",

@@ -118,7 +118,7 @@ def _cells(size: tuple[int, int], side: int, least: int, most: int, limit: int |
     return (wide // side) * (high // side) + 2  # and what stands around an image
 
 
-#: How families call the edge of the square of patches that becomes a token, in the tower's configuration or the model's.
+#: How families call the edge of the square of patches that becomes a token, in the configuration of tower or model.
 _SQUARES = (
     "spatial_merge_size",
     "pooling_kernel_size",
