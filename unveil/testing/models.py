@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from unveil.testing import cohere, gemma, glm, hybrid, llava, mistral, ovis, qwen, tiles, unknown_families
+from unveil.testing import cohere, gemma, glm, hybrid, llava, mistral, mllama, ovis, qwen, tiles, unknown_families
 from unveil.testing.sizes import TINY, Size
 from unveil.vlm import families, model_parts
 from unveil.vlm.chat import Chat
@@ -105,6 +105,16 @@ OVISES = (
         like="llava_clip",
     ),
 )
+MLLAMAS = (
+    Entry(
+        mllama.mllama,
+        "mllama",
+        "Llama 3.2 Vision",
+        "as LLaVA-1.5; a mask of what each token sees of the images beside its row, whose projected states are kept "
+        "and whose keys answers share",
+        box_format="json-1000",
+    ),
+)
 GEMMAS = (
     Entry(
         gemma.gemma3,
@@ -175,7 +185,7 @@ UNDECLARED = (
 #: By the name of the function that builds it.
 ENTRIES = {
     e.build.__name__: e
-    for e in (*LLAVAS, *QWENS, *GLMS, *MISTRALS, *HYBRIDS, *TILES, *OVISES, *GEMMAS, *COHERES, *UNDECLARED)
+    for e in (*LLAVAS, *QWENS, *GLMS, *MISTRALS, *HYBRIDS, *TILES, *OVISES, *MLLAMAS, *GEMMAS, *COHERES, *UNDECLARED)
 }
 #: The names of those that a tree is grown for.
 TREES = tuple(name for name, entry in ENTRIES.items() if entry.tree)
