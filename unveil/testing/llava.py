@@ -153,3 +153,20 @@ def fast_vlm(size: Size = TINY) -> tuple[Any, Any]:
         chat_template=IM_TEMPLATE.format(image="<image>\n"),
     )
     return tf.FastVlmForConditionalGeneration(config), processor
+
+
+def deepseek_vl(size: Size = TINY) -> tuple[Any, Any]:
+    """DeepSeek-VL 1.3B: the projector is an ``aligner``; images stand in a square, padded."""
+    named = {"image_token": "<image_placeholder>"}
+    words = train_tokenizer(
+        ["<|im_start|>", "<|im_end|>", *named.values()], size, eos="<|im_end|>", extra_special_tokens=named
+    )
+    config = tf.DeepseekVLConfig(
+        vision_config={**size.tower, "model_type": "siglip_vision_model", "vision_use_head": False},
+        text_config={**size.text, **ids_of(words), "model_type": "llama"},
+        image_token_id=words.convert_tokens_to_ids("<image_placeholder>"),
+    )
+    eyes = tf.DeepseekVLImageProcessorPil(size=size.siglip["size"], min_size=14)
+    template = IM_TEMPLATE.format(image="<image_placeholder>")
+    processor = tf.DeepseekVLProcessor(eyes, words, chat_template=template, num_image_tokens=size.patches)
+    return tf.DeepseekVLForConditionalGeneration(config), processor

@@ -95,6 +95,16 @@ TILES = (
     Entry(tiles.idefics3, "idefics3", "Idefics3", "as LLaVA-1.5, tiles in order"),
     Entry(tiles.smolvlm, "smolvlm", "SmolVLM", "as Idefics3"),
 )
+DEEPSEEKS = (
+    Entry(
+        llava.deepseek_vl,
+        "deepseek_vl",
+        "DeepSeek-VL 1.3B",
+        "as LLaVA-1.5",
+        box_format="json-1000",
+        like="llava_clip",
+    ),
+)
 TIMMS = (
     Entry(
         perception.perception_lm,
@@ -175,8 +185,8 @@ UNDECLARED = (
     ),
     Entry(
         unknown_families.no_features,
-        "deepseek_vl",
-        "DeepSeek-VL",
+        "deepseek_vl_hybrid",
+        "DeepSeek-VL 7B",
         "none: features of images cannot be had apart",
         tree=False,
         box_format="json-1000",
@@ -193,7 +203,20 @@ UNDECLARED = (
 #: By the name of the function that builds it.
 ENTRIES = {
     e.build.__name__: e
-    for e in (*LLAVAS, *QWENS, *GLMS, *MISTRALS, *HYBRIDS, *TILES, *TIMMS, *OVISES, *GEMMAS, *COHERES, *UNDECLARED)
+    for e in (
+        *LLAVAS,
+        *QWENS,
+        *GLMS,
+        *MISTRALS,
+        *HYBRIDS,
+        *TILES,
+        *DEEPSEEKS,
+        *TIMMS,
+        *OVISES,
+        *GEMMAS,
+        *COHERES,
+        *UNDECLARED,
+    )
 }
 #: The names of those that a tree is grown for.
 TREES = tuple(name for name, entry in ENTRIES.items() if entry.tree)

@@ -24,6 +24,7 @@ from unveil.core.registry import Registry
 
 Grid = Literal[
     "cropped",
+    "padded",
     "stretched",
     "native",
     "rows",
@@ -132,6 +133,7 @@ _ROWS = {
     "ovis2": Family(None, shares="tree", patch_grid="overview and tiles"),
     "perception_lm": Family(None, shares="tree", patch_grid="thumbnail and tiles"),
     "fast_vlm": Family(None, shares="tree", patch_grid="cropped"),
+    "deepseek_vl": Family(None, shares="tree", patch_grid="padded"),
     "gemma4": Family(None, shares="tree", both_ways="image in windows", patch_grid="soft tokens"),
     "paligemma": Family(
         "loc-1024",

@@ -75,6 +75,18 @@ def _cropped(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     return _square((left, top, left + shown_x, top + shown_y), tokens)
 
 
+def _padded(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """DeepSeek-VL: the longer edge resized, the shorter one too if long enough, and padded to a square."""
+    eyes, canvas = chat.processor.image_processor, seen.view.canvas
+    edge, around = eyes.size["height"], []
+    for length in canvas:
+        scale = max(round(length * edge / max(canvas)), eyes.min_size) / length
+        start = ((edge - scale * length) // 2) / scale
+        around.append((-start, edge / scale - start))
+    (left, right), (top, bottom) = around
+    return _square((left, top, right, bottom), tokens)
+
+
 def _stretched(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     """One picture, stretched to a square; several (pan and scan) lie where only the processor knows."""
     if (pictures := len(seen.tensors.get("pixel_values", [0]))) > 1:
@@ -261,6 +273,7 @@ def _any_resolution(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> B
 #: By the name that a family's row gives it.
 GRIDS: dict[Grid, Callable[[Chat, Any, ImageInput, int], Boxes]] = {
     "cropped": _cropped,
+    "padded": _padded,
     "stretched": _stretched,
     "native": _native,
     "rows": _rows,
