@@ -311,8 +311,8 @@ def figures(
 
 def curve_resamples(models: Iterable[Boxes], resamples: int) -> int:
     """How many of the resamples the curves over confidences take: all, but at most ``BOXES_DRAWN`` boxes of the model
-    with the most, and no fewer than ``FEWEST``. Of 100,000 boxes it is 200, which move the end of an interval by a fifth of a
-    standard error."""
+    with the most, and no fewer than ``FEWEST``. Of 100,000 boxes it is 200, which move the end of an interval by a
+    fifth of a standard error."""
     most = max(len(of.proven.answer_D) for of in models)
     return min(resamples, max(FEWEST, BOXES_DRAWN // max(1, most)))
 
