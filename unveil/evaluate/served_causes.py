@@ -131,18 +131,25 @@ def _who(
     return perhaps[:1] or [UNKNOWN + (RAW if config.engine == "vllm" and before == 1 else "")]
 
 
+def differences(ours: Prediction, theirs: Prediction) -> list[float]:
+    """|log p - log q| of each token that both wrote behind the same beginning."""
+    found, start = [], 0
+    for (end, p), (other, q) in zip(ours.tokens, theirs.tokens, strict=False):
+        if end != other or ours.answer[start:end] != theirs.answer[start:end]:
+            break
+        found.append(abs(p - q))
+        start = end
+    return found
+
+
 def likeness(said: Sequence[Prediction], theirs: dict[str, Prediction]) -> tuple[float, float]:
     """The share of answers that are the same, and the mean difference of log-probabilities, 0 where it is not known."""
-    from unveil.evaluate.served import differences
-
     equal = sum(p.answer == theirs[p.id].answer for p in said) / len(said)
     apart = [v for p in said for v in differences(p, theirs[p.id])]
     return equal, sum(apart) / len(apart) if apart else 0.0
 
 
 def _apart(ours: Prediction, theirs: Prediction) -> float:
-    from unveil.evaluate.served import differences
-
     return sum(differences(ours, theirs))
 
 
