@@ -25,6 +25,7 @@ from unveil.evaluate.served_options import ServedOptions
 from unveil.experts.remote_answers import RemoteAnswers
 from unveil.vlm import models
 from unveil.vlm.families import ModelError
+from unveil.vlm.generate import GenerationError
 
 #: Questions that suspects are asked.
 SOME = 24
@@ -75,7 +76,11 @@ def prompts(server: RemoteAnswers, asked: PredictOptions, question: Dialogue) ->
     """What differs in what the server is asked, told by the number of tokens that it makes of it."""
     chat = models.chat_of(asked.model, **asked.how)
     row = chat.encode(question, image_path(question, asked.dialogues), with_answer=False)
-    plain, seen = server.reads(chat, PLAIN), server.reads(chat, "", question, row)
+    try:
+        plain, seen = server.reads(chat, PLAIN), server.reads(chat, "", question, row)
+    except GenerationError as error:  # such as one that takes no question without an image
+        console.say(f"note: how many tokens the server makes of a question is not known: {error}")
+        return None
     here = len(chat.encode_text("plain", PLAIN).prompt)
     if plain is not None and plain != here:
         return (
