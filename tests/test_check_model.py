@@ -106,14 +106,15 @@ def test_what_cannot_be_computed_is_told_with_its_error(folder: Path, monkeypatc
     json.dumps(found, allow_nan=False)
 
 
-def test_a_lack_of_memory_is_no_disagreement(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lack_of_memory_is_no_disagreement(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def greedy(self: Any, tensors: Any) -> Any:
         raise MemoryError
 
-    one = fresh("llava_clip")
     monkeypatch.setattr(Features, "_encode", greedy)
-    with pytest.raises(MemoryError):
-        check_model.looked_at(one, None, QUICK)
+    assert checked(folder, "--batch-size", 0) == 1
+    assert "error: out of memory: --precisions bf16 takes half of it" in capsys.readouterr().err
 
 
 def test_an_unknown_family_is_looked_at_all_the_same(
@@ -125,6 +126,26 @@ def test_an_unknown_family_is_looked_at_all_the_same(
     said = capsys.readouterr().err
     assert "how 'llava' models write boxes is not known: name it with --box-format (one of json-pixels" in said
     assert "It declares" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--precisions"], "--precisions: float32, bf16 or both are needed"),
+        (["--image-size", 64, 0], "--image-size 0: a whole number from 1 on is needed"),
+    ],
+)
+def test_options_that_leave_nothing(
+    words: list[object], said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checked(folder, *words) == 1
+    assert f"error: {said}" in capsys.readouterr().err
+
+
+def test_as_many_images_as_are_asked_for() -> None:
+    """One too, although two are drawn to compare."""
+    found = check_model.looked_at(fresh("llava_clip"), None, replace(QUICK, images=1, precisions=("float32",)))
+    assert {one["n"] for one in found["boxes"]["asked"] if "n" in one} == {1}
 
 
 # ----------------------------------------------------------------------------------------------------------- verdicts

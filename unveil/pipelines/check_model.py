@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from unveil.core import console, digests, pixels, provenance
+from unveil.core import console, digests, faults, pixels, provenance
 from unveil.core.bootstrap import beyond_zero
 from unveil.core.box_formats import mark
 from unveil.core.geometry import Box, box_of_mask
@@ -24,7 +24,7 @@ from unveil.train.options import DpoOptions, RecipeOptions, SftOptions
 from unveil.vlm import agreement, dialect_trial, families, models, portrait
 from unveil.vlm.chat import Chat
 from unveil.vlm.dialect_trial import LesionImage, Trial
-from unveil.vlm.families import UndeclaredError
+from unveil.vlm.families import ModelError, UndeclaredError
 from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.models import Loaded
 
@@ -35,17 +35,31 @@ STAND_IN = "json-1000"
 
 def main(config: Config) -> bool:
     """Whether the engine computes what the model computes by itself, in all that it is used for with this model."""
+    if not config.precisions:
+        raise ModelError("--precisions: float32, bf16 or both are needed")
     with ExitStack() as stack:
         made = config.json and provenance.output(
             config.json, "check-model", config, digests.of_model(config.model), derived=True
         )
         output = stack.enter_context(made) if made else None
-        found = looked_at(*_loaded(config), config)
+        with _memory_explained():
+            found = looked_at(*_loaded(config), config)
         told(found)
         if config.json and output:
             provenance.write_json(config.json, found)
             output.write(model=found["fingerprint"])
     return bool(found["agrees"])
+
+
+@contextmanager
+def _memory_explained() -> Iterator[None]:
+    """What helps where memory has run out: the weights take most of it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if faults.out_of_memory(error):
+            vars(error).setdefault("needs", "--precisions bf16 takes half of it, --image-tokens shows less of an image")
+        raise
 
 
 def _loaded(config: Config) -> tuple[Loaded, str | None]:
@@ -70,7 +84,7 @@ def looked_at(loaded: Loaded, undeclared: str | None, config: Config) -> dict[st
             found = agreement.compared(base.to(dtype), chat, rows, precision)
         comparisons += found.comparisons
         if config.images and not trials and (dtype == usual or precision == config.precisions[-1]):
-            trials = dialect_trial.tried(found.scorer, pictures, config.max_new_tokens)
+            trials = dialect_trial.tried(found.scorer, pictures[: config.images], config.max_new_tokens)
     return {
         "model": loaded.name,
         "fingerprint": loaded.fingerprint,
@@ -134,7 +148,7 @@ def compared_rows(chat: Chat, pictures: Sequence[LesionImage]) -> list[EncodedEx
 
 
 def _dialogue(kind: Any, question: str, answer: str, target: str | None = None, image: str = "synthetic") -> Dialogue:
-    return Dialogue(kind, "synthetic", image, "test", kind, question, answer, target=target)
+    return Dialogue(f"a synthetic {kind}", "synthetic", image, "test", kind, question, answer, target=target)
 
 
 # ------------------------------------------------------------------------------------------------------------- boxes

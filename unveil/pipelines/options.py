@@ -256,7 +256,7 @@ class CheckModelOptions(ModelChoice):
     batch_size: CountOrNone = 4
     """Rows of a forward pass that memory is told for: questions of sft, pairs of dpo, questions of grpo with all
     answers to them. 0 does not tell it."""
-    image_size: tuple[int, int] = (512, 512)
+    image_size: tuple[Count, Count] = (512, 512)
     """Width and height of the images that memory is told for."""
     seed: int = 0
     """Seed of the synthetic images."""
