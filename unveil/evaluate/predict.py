@@ -77,7 +77,8 @@ class Writer:
 def _own(config: Config) -> Writer:
     others = ["dry_run", "allow_remote", "server", "server_model"]
     if config.records and config.image == "own":
-        raise RecordError(
+        told = "only another --engine, or an --image that was taken away, needs them: leave it out"
+        raise RecordError(f"--records: {told}")
             "--records: only another --engine, or an --image that was taken away, needs them: leave it out"
         )
     if given := [f"--{name.replace('_', '-')}" for name in others if getattr(config, name)]:
