@@ -300,7 +300,7 @@ class _Walk:
         words = [word.lower() for word in WORD.findall(self.text, self.clause_start, at)]
         self.last_clause = len(self.said) if self.claims else self.last_clause
         whole = SWEEPING.issuperset(words)
-        said = tuple(replace(claim, sweeping=claim.name is None and whole) for claim in self.claims)
+        said = tuple(replace(claim, sweeping=True) if whole and claim.name is None else claim for claim in self.claims)
         unread = not (said or self.denies or whole) and self._says(words)
         self.said.append(Clause(self.clause_start, at, said, self.denies, unread))
         if excepted:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from unveil.core.box_patterns import (
     CLOSED,
@@ -72,8 +72,7 @@ def _named(name: str, plugins: list[Path]) -> BoxFormat:
     return BOX_FORMATS[name]
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """What stands in a text for a box: from where to where, and its four numbers; None if it cannot be one."""
 
     start: int
@@ -90,6 +89,8 @@ def written(text: str, box_format: BoxFormat, end: int | None = None) -> list[li
 def _in_place(text: str, place: tuple[int, int], box_format: BoxFormat) -> list[Written]:
     """The first box begins, and the last one ends, where their common brackets or tags do."""
     parts = list(box_format.part.finditer(text, *place))
+    if len(parts) == 1:
+        return [Written(*place, _numbers(text, parts[0], box_format))]
     starts = [place[0], *(part.start() for part in parts[1:])]
     ends = [*(part.end() for part in parts[:-1]), place[1]]
     numbers = [_numbers(text, part, box_format) for part in parts] or [None]
@@ -98,11 +99,12 @@ def _in_place(text: str, place: tuple[int, int], box_format: BoxFormat) -> list[
 
 def _numbers(text: str, part: re.Match[str], box_format: BoxFormat) -> tuple[float, float, float, float] | None:
     """Four numbers; None if there are not four, if the answer was cut within them, or if their order is not known."""
-    if named := SIDE.findall(part[0]) if ":" in part[0] or "=" in part[0] else []:
+    own = part[0]
+    if named := SIDE.findall(own) if ":" in own or "=" in own else []:
         said = _corners(named) if box_format.order == (0, 1, 2, 3) else []
     else:
-        said = NUMBER.findall(part[0])
-    if len(said) != 4 or CLOSED.get(part[0][0], part[0][-1]) != part[0][-1]:
+        said = NUMBER.findall(own)
+    if len(said) != 4 or CLOSED.get(own[0], own[-1]) != own[-1]:
         return None
     if (key := box_format.foreign_key) and key in text.lower() and _key(text, part.start()) == key:
         return None
@@ -324,7 +326,8 @@ def boxes_in(text: str, box_format: BoxFormat, end: int | None = None) -> list[t
 
 def numbers_in(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """From where to where the four numbers of a box stand, which stands there itself; a key may hold others."""
-    named = [one.span(2) for one in SIDE.finditer(text, start, end)] if {":", "="} & {*text[start:end]} else []
+    own = text[start:end]
+    named = [one.span(2) for one in SIDE.finditer(text, start, end)] if ":" in own or "=" in own else []
     return named or [one.span() for one in NUMBER.finditer(text, start, end)][-4:]
 
 

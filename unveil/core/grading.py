@@ -18,13 +18,14 @@ from functools import cached_property
 from typing import Literal
 
 from unveil.core import dialects, phrases
-from unveil.core.answers import Parsed, name_of, parse, says_yes, yes_no, yes_or_no_alone
+from unveil.core.answers import Parsed, parse, says_yes, yes_no, yes_or_no_alone
 from unveil.core.box_formats import View, unmark
 from unveil.core.choices import likeliest, read_choice
-from unveil.core.geometry import Box, ious, match, mean_iou
+from unveil.core.geometry import Box, iou, match, mean_iou
 from unveil.core.records import Dialogue, Finding, Kind, Record
 from unveil.core.reported import OF_NAMES, ReportComparison, in_english, report_sums, reported
 from unveil.core.text_metrics import words
+from unveil.core.truths import Named, Truth
 from unveil.core.untrusted import quoted
 from unveil.core.words import overlap, tokens
 
@@ -38,7 +39,6 @@ FAILURES: tuple[Failure, ...] = ("wrong place", "wrong name", "unparsable", "mis
 #: The label of what has no finding, in groups by label.
 NO_FINDING = "(no finding)"
 
-Named = tuple[str | None, Box | None]
 Pairs = list[tuple[int, int, float]]  # index in what was said, index in the truth, IoU
 
 
@@ -77,20 +77,28 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Case:
-    """An answer beside the truth (``grade``). ``names`` is the vocabulary of the data set."""
+    """An answer beside the truth (``grade``)."""
 
     dialogue: Dialogue
-    record: Record
+    truth: Truth
     parsed: Parsed
     text: str
-    names: Sequence[str]
     cut: bool = False
     options: Sequence[float] = ()
     """The log-probabilities of the answers to choose from, where they are known."""
 
     @property
+    def record(self) -> Record:
+        return self.truth.record
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The vocabulary of the data set."""
+        return self.truth.names
+
+    @property
     def exhaustive(self) -> bool:
-        return self.record.completeness == "exhaustive"
+        return self.truth.exhaustive
 
     @property
     def readable(self) -> bool:
@@ -98,17 +106,12 @@ class Case:
 
     def name(self, label: str) -> str:
         """A label in the form in which the parser gives names."""
-        return name_of(label, self.names)
+        return self.truth.name(label)
 
-    @cached_property
-    def truth(self) -> list[Named]:
-        """The record's findings, each place under one name once, by name and box."""
-        return [(self.name(f.label), f.box) for f in self.record.named]
-
-    @cached_property
+    @property
     def places(self) -> list[Finding]:
         """The findings of the phrase that is asked for."""
-        return phrases.of_phrase(self.record.findings, _target(self.dialogue))
+        return self.truth.places(_target(self.dialogue))
 
     @cached_property
     def reported(self) -> ReportComparison | None:
@@ -137,7 +140,7 @@ class Case:
     ) -> Outcome:
         """The outcome of this case; an unparsable answer has that one failure and no other."""
         d, status = self.dialogue, status or self.parsed.status
-        labels = (name for name, _ in self.truth if name) if labels is None else labels
+        labels = self.truth.labels if labels is None else tuple(sorted({*labels}))
         counted = {ratio: (float(p), float(q)) for ratio, (p, q) in sums.items()}
         counted["parse_failures"] = float(status != "ok"), 1.0
         if right is not None and d.kind != "diagnosis":
@@ -148,7 +151,7 @@ class Case:
             cluster=self.record.cluster,
             kind=d.kind,
             modality=self.record.modality,
-            labels=tuple(sorted({*labels})) or (NO_FINDING,),
+            labels=labels or (NO_FINDING,),
             status=status,
             right=right,
             iou=iou,
@@ -181,7 +184,7 @@ def _detection(case: Case) -> Outcome:
 def _localisation(case: Case) -> Outcome:
     """All boxes of the finding that was named, or a refusal where it is absent."""
     label = case.name(_target(case.dialogue))
-    places = [box for name, box in case.truth if name == label]
+    places = [box for name, box in case.truth.findings if name == label]
     if not places:
         return _refusal(case, "localisation_refusal", case.readable and not case.parsed.boxes, [label])
     if len(true := [box for box in places if box]) < len(places):
@@ -199,11 +202,11 @@ def _grounding(case: Case) -> Outcome:
 
 def _placed(case: Case, true: Sequence[Box], labels: Iterable[str], ratio: str, *of_hits: str) -> Outcome:
     """The boxes of an answer against all true ones; right from an IoU of one half on."""
-    iou = mean_iou(case.parsed.boxes, true)
-    right = iou >= HIT - EXACT
+    met = mean_iou(case.parsed.boxes, true)
+    right = met >= HIT - EXACT
     failure: Failure = "wrong place" if case.parsed.boxes else "missed"
-    sums = {ratio: (iou, 1.0), **dict.fromkeys(of_hits, (float(right), 1.0))}
-    return case.result(right, sums, () if right else (failure,), iou, labels)
+    sums = {ratio: (met, 1.0), **dict.fromkeys(of_hits, (float(right), 1.0))}
+    return case.result(right, sums, () if right else (failure,), met, labels)
 
 
 def _recognition(case: Case) -> Outcome:
@@ -234,7 +237,7 @@ def _findings_at(record: Record, target: str) -> list[Finding]:
     """The findings whose box is the target's, or the closest where rounding or padding moved it (IoU >= 0.5)."""
     if len(boxes := unmark(target)) != 1:
         raise ScoreError(f"{record.id}: a recognition question needs one box as its target, not {quoted(target)}")
-    values = ious([f.box for f in record.boxed if f.box], boxes)[:, 0].tolist()
+    values = [iou(f.box, boxes[0]) for f in record.boxed if f.box]
     best = max(values, default=0.0)
     return [f for f, v in zip(record.boxed, values, strict=True) if best >= HIT and v > best - 1e-6]
 
@@ -249,7 +252,7 @@ def _diagnosis(case: Case) -> Outcome:
     pairings are equal, as with two findings in one place, the one with more right names), and this pairing serves every
     number: ``iou``, ``iou50``, ``f1_50``, ``f1_50_named`` and the failures.
     """
-    truth = case.truth
+    truth = case.truth.findings
     said, located = case.parsed.findings, _located(case.parsed.findings, truth)
     sums, left_out = _names_and_verdict(case, truth), [] if truth or case.exhaustive else ["diagnosis_specificity"]
     if placed := all(box for _, box in truth):
@@ -384,13 +387,20 @@ def grade(
     cut: bool = False,
     options: Sequence[float] = (),
 ) -> Case:
+    """An answer beside the truth: see ``graded``. ``names`` is the vocabulary of the data set."""
+    return graded(dialogue, Truth(record, names), text, view, cut, options)
+
+
+def graded(
+    dialogue: Dialogue, truth: Truth, text: str, view: View, cut: bool = False, options: Sequence[float] = ()
+) -> Case:
     """An answer beside the truth: the one place where answers are read.
 
-    ``view`` is the picture that its boxes refer to, ``names`` the vocabulary of the data set; ``cut`` tells that it hit
-    the length limit, ``options`` how likely the answers to choose from were.
+    ``view`` is the picture that its boxes refer to; ``cut`` tells that it hit the length limit, ``options`` how likely
+    the answers to choose from were.
     """
-    parsed = parse(dialogue.kind, text, view, names, dialogue.target, dialogue.choices)
-    return Case(dialogue, record, parsed, dialects.answer_text(text, view.box_format), names, cut, options)
+    parsed = parse(dialogue.kind, text, view, truth.names, dialogue.target, dialogue.choices)
+    return Case(dialogue, truth, parsed, dialects.answer_text(text, view.box_format), cut, options)
 
 
 def score(outcome: Outcome) -> float | None:

@@ -61,7 +61,7 @@ def _truth(case: Case) -> tuple[tuple[Box, ...] | None, tuple[str, ...], str | N
         places = phrases.boxes(case.places)
         return (tuple(places), (PHRASE,) * len(places), PHRASE) if places else (None, (), PHRASE)
     asked = case.name(case.dialogue.target or "") if case.dialogue.kind == "localisation" else None
-    found = [(name or "", box) for name, box in case.truth if asked in (None, name)]
+    found = [(name or "", box) for name, box in case.truth.findings if asked in (None, name)]
     if not all(box for _, box in found):
         return None, (), asked
     return tuple(box for _, box in found if box), tuple(name for name, _ in found), asked

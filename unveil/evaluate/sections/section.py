@@ -11,6 +11,7 @@ from unveil.core.grading import Case
 from unveil.core.radeval import Metric
 from unveil.core.records import Dialogue, Prediction, Record, Shown
 from unveil.evaluate.sensitivity import Looked
+from unveil.evaluate.sums import Added
 
 Kept = TypeVar("Kept")
 
@@ -32,6 +33,8 @@ class Scoring:
     """Metrics of reports that the package RadEval is asked for."""
     part: bool = False
     """Whether the questions are only those of the split that every model has answered."""
+    tables: Mapping[str, Added] = field(default_factory=dict)
+    """What each model's answers add to the ratios of all metrics, in the order of the dialogues."""
 
 
 @dataclass(frozen=True)
