@@ -136,7 +136,7 @@ def write_diagnosis(findings: Sequence[Finding]) -> str:
 # -------------------------------------------------------------------------------------------------- reading an answer
 
 
-@dataclass(frozen=True)
+@dataclass  # to be frozen would cost a million of them four times as long
 class Parsed:
     """What an answer says. ``status`` is "unparsable" when nothing that was asked for can be read from it.
 
@@ -268,6 +268,7 @@ def _in_chinese(text: str) -> bool | None:
     return first in _AFFIRMATIONS if first in IN_CHINESE else None
 
 
+@lru_cache(maxsize=1 << 12)
 def yes_or_no_alone(text: str) -> bool | None:
     """True for an answer that is yes and nothing else, False for no, None for any other."""
     alone = re.sub(r"\W", "", text).casefold()

@@ -11,7 +11,6 @@ false alarms (``Outcome.left_out``). Which items take part in a metric depends o
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -46,7 +45,7 @@ class ScoreError(ValueError):
     """Files that do not belong together or are not complete; the message says which ids and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # to be frozen would cost a million of them four times as long
 class Outcome:
     """What one answer is worth.
 
@@ -75,7 +74,7 @@ class Outcome:
     language: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass  # as above
 class Case:
     """An answer beside the truth (``grade``)."""
 
@@ -281,8 +280,8 @@ def _located(said: Sequence[Named], truth: Sequence[Named]) -> Pairs:
 def _names_and_verdict(case: Case, truth: Sequence[Named]) -> dict[str, tuple[float, float]]:
     if not truth:
         return {"diagnosis_specificity": (case.parsed.abnormal is False, 1)} if case.exhaustive else {}
-    names, true = Counter(case.parsed.labels), Counter(n for n, _ in truth if n)
-    share = (names & true).total() / max(names.total(), true.total())
+    names, true = case.parsed.labels, [n for n, _ in truth if n]
+    share = sum(min(names.count(name), true.count(name)) for name in {*true}) / max(len(names), len(true))
     return {"accuracy": (share, 1), "diagnosis_sensitivity": (case.parsed.abnormal is True, 1)}
 
 
@@ -312,14 +311,14 @@ def _failures(
     """
     failures: list[Failure] = ["wrong name" for i, j in hits if said[i][0] != truth[j][0]]
     rows, columns = {i for i, _ in hits}, {j for _, j in hits}
-    remaining = Counter(name for i, (name, _) in enumerate(said) if i not in rows)
+    remaining = [name for i, (name, _) in enumerate(said) if i not in rows]
     for name, box in (t for j, t in enumerate(truth) if j not in columns):
-        if remaining[name]:
-            remaining[name] -= 1
+        if name in remaining:
+            remaining.remove(name)
             failures += ["wrong place"] if box else []
         else:
             failures.append("missed")
-    return failures + ["false alarm"] * (remaining.total() if exhaustive else 0)
+    return failures + ["false alarm"] * (len(remaining) if exhaustive else 0)
 
 
 def _own(case: Case) -> Outcome:

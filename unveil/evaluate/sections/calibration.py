@@ -67,7 +67,8 @@ def keep(case: Case, prediction: Prediction) -> Sureness | None:
     odds = [math.exp(logp) for logp in prediction.options]
     most = max(prediction.options)
     weights = [math.exp(logp - most) for logp in prediction.options]
-    shares = [weight / sum(weights) for weight in weights]
+    total = sum(weights)
+    shares = [weight / total for weight in weights]
     brier = sum((share - (i == true)) ** 2 for i, share in enumerate(shares))
     guesses = likeliest(prediction.options)
     chance = (true in guesses) / len(guesses)
