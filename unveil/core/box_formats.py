@@ -108,8 +108,8 @@ def _numbers(text: str, part: re.Match[str], box_format: BoxFormat) -> tuple[flo
         return None
     if (key := box_format.foreign_key) and key in text.lower() and _key(text, part.start()) == key:
         return None
-    a, b, c, d = (_value(number, box_format.grid) for number in said)
-    return a, b, c, d
+    grid = box_format.grid
+    return _value(said[0], grid), _value(said[1], grid), _value(said[2], grid), _value(said[3], grid)
 
 
 def _corners(named: Sequence[tuple[str, str]]) -> list[str]:
@@ -128,6 +128,8 @@ def _key(text: str, at: int) -> str | None:
 
 def _value(number: str, grid: float | None) -> float:
     """A share of 1 may be written in per cent; what is no number ("null") is NaN."""
+    if number.isdecimal():  # as most are
+        return float(number)
     if number.endswith("%"):
         return float(number[:-1]) / 100 if grid == 1 else math.nan
     return math.nan if number.lower() in ("null", "none") else float(number)
@@ -194,16 +196,12 @@ class View:
         """What a model wrote, in absolute pixels of the image; None if it is malformed."""
         if one.numbers is None:
             return None
-        numbers = [0.0] * 4
-        for value, i in zip(one.numbers, self.box_format.order, strict=True):
-            numbers[i] = value
-        if self.box_format.token_bins:  # a bin stands for its middle
-            numbers = [v + 0.5 for v in numbers]
-        x1, y1, x2, y2 = numbers
+        box_format, numbers, order = self.box_format, one.numbers, self.box_format.order
+        x1, y1, x2, y2 = numbers if order == (0, 1, 2, 3) else (numbers[order.index(i)] for i in range(4))
         width, height = self._range
-        over = (
-            0.0 if self.box_format.token_bins else self.box_format.step
-        )  # models round up at the edge; a bin exists or not
+        over = box_format.step  # models round up at the edge
+        if box_format.token_bins:  # a bin exists or not, and stands for its middle
+            x1, y1, x2, y2, over = x1 + 0.5, y1 + 0.5, x2 + 0.5, y2 + 0.5, 0.0
         if not (0 <= x1 < x2 <= width + over and 0 <= y1 < y2 <= height + over):
             return None
         box = scale((x1, y1, x2, y2), self._range, self.canvas)

@@ -152,6 +152,8 @@ _TRIGGERS: dict[str, str] = {
 # none begins within a word or a known name, which saves most of the search
 _BEGINS = rf"(?=(?<!\w)\w|[^\w\s{REST}]|\n|\A|(?<=[{NAME}{REST}])\s)"
 TOKEN = late(f"{_BEGINS}(?:{'|'.join(f'(?P<{kind}>{pattern})' for kind, pattern in _TRIGGERS.items())})", re.I)
+#: A text of known names alone, with a semicolon between two: a list of findings, as most answers write it.
+NAMES_ALONE = re.compile(rf" *+{NAME}{REST}*+ *+(?:; *+{NAME}{REST}*+ *+)*+(?:\. *+)?")
 DENIALS = ("undo", "other", "back", "empty", "bare", "nothing", "deny", "not", "unsure")
 
 # what begins a clause of its own behind a comma or "and", where a bare name would go on with a list

@@ -10,7 +10,7 @@ from unveil.core import console, phrases
 from unveil.core.confidence import ConfidenceError, confidences
 from unveil.core.geometry import Box
 from unveil.core.grading import Case, ScoreError
-from unveil.core.records import Prediction
+from unveil.core.records import Kind, Prediction
 from unveil.evaluate.box_calibration import calibration
 from unveil.evaluate.box_figures import Boxes, curve_resamples, figures
 from unveil.evaluate.detections import BoxAnswer
@@ -18,7 +18,11 @@ from unveil.evaluate.estimates import Estimate, plain, written
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 #: The kinds of questions that ask for places, and what each is called.
-KINDS = {"diagnosis": "Diagnosis", "localisation": "The place for a name", "grounding": "The place for a phrase"}
+KINDS: dict[Kind, str] = {
+    "diagnosis": "Diagnosis",
+    "localisation": "The place for a name",
+    "grounding": "The place for a phrase",
+}
 PHRASE = "(phrase)"
 """The one name of all boxes where a phrase is asked for."""
 #: What must be known of a data set before its figures are read.
@@ -177,4 +181,4 @@ def _counted(cells: Sequence[dict[str, Any] | None]) -> str:
     return " to ".join(map(str, sorted({cell["n"] for cell in cells if cell})))
 
 
-BOXES: Section[BoxAnswer] = Section("boxes", "Boxes", keep, summarise, "boxes.html.j2", shown=shown)
+BOXES: Section[BoxAnswer] = Section("boxes", "Boxes", keep, summarise, "boxes.html.j2", shown=shown, kinds=tuple(KINDS))

@@ -125,4 +125,5 @@ LOOKING: Section[None] = Section(
     template="looking.html.j2",
     pictures=cards,
     shown=_show,
+    kinds=(),
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from unveil.core.grading import Case
 from unveil.core.radeval import Metric
-from unveil.core.records import Dialogue, Prediction, Record, Shown
+from unveil.core.records import KINDS, Dialogue, Kind, Prediction, Record, Shown
 from unveil.evaluate.sensitivity import Looked
 from unveil.evaluate.sums import Added
 
@@ -69,4 +69,8 @@ class Section(Generic[Kept]):
     """From the figures, records, dialogues by id and the records' file what the template is told as
     ``section.pictures``, where it shows some."""
     shown: Callable[[dict[str, Any]], None] | None = None
+    kinds: Collection[Kind] = KINDS
+    """The kinds of questions whose answers it is shown."""
+    truth_alone: bool = False
+    """Whether what it keeps does not depend on the answers: it is then shown those of the first model only."""
     """Shows the most important ones in the terminal, where it does."""

@@ -220,4 +220,6 @@ def _row(section: Mapping[str, Any], model: str, metric: str, ways: Mapping[str,
     ]
 
 
-SUBGROUPS: Section[GroupedAnswer] = Section("subgroups", "By group", keep, summarise, "subgroups.html.j2", shown=shown)
+SUBGROUPS: Section[GroupedAnswer] = Section(
+    "subgroups", "By group", keep, summarise, "subgroups.html.j2", shown=shown, truth_alone=True
+)
