@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -69,7 +69,7 @@ class Section(Generic[Kept]):
     """From the figures, records, dialogues by id and the records' file what the template is told as
     ``section.pictures``, where it shows some."""
     shown: Callable[[dict[str, Any]], None] | None = None
-    kinds: Collection[Kind] = KINDS
+    kinds: Sequence[Kind] = KINDS
     """The kinds of questions whose answers it is shown."""
     truth_alone: bool = False
     """Whether what it keeps does not depend on the answers: it is then shown those of the first model only."""
