@@ -46,7 +46,7 @@ def figures() -> dict[str, Any]:
 
 def _row(entry: Entry, found: dict[str, Any] | None) -> str:
     family = FAMILIES.get(entry.model_type)
-    boxes = f"`{family.box_format}`" if family else "as the user says"
+    boxes = f"`{family.box_format}`" if family and family.box_format else "as the user says"
     cells = [entry.title, f"`{entry.model_type}`", boxes, _path(entry), entry.needed, *_measured(found)]
     return f"| {' | '.join(cells)} |"
 

@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 
@@ -56,6 +56,8 @@ MODELS = {
     "Qwen2.5-VL 7B": "Qwen/Qwen2.5-VL-7B-Instruct",
     "Qwen2.5-VL 32B": "Qwen/Qwen2.5-VL-32B-Instruct",
 }
+Adapters = Literal["lora", "qlora"]
+METHODS: dict[Adapters, str] = {"lora": "LoRA", "qlora": "QLoRA"}
 CARDS: tuple[DeviceType, ...] = ("rtx4090", "l40s", "h100")
 #: What is learnt: images of so many pixels, with so many questions each, and texts of so many characters.
 IMAGES, QUESTIONS, PIXELS, QUESTION, ANSWER = 2_500, 4, (896, 896), 70, 140
@@ -83,17 +85,18 @@ def found(asked: sft.Config) -> Footprint:
 
 
 def anew() -> dict[str, dict[str, Any]]:
-    """All footprints, by model and by whether layers recompute."""
+    """All footprints, by model, by how adapters are trained, and by whether layers recompute."""
     return {
-        key(name, again): asdict(found(config(name, gradient_checkpointing=again)))
+        key(name, method, again): asdict(found(config(name, method=method, gradient_checkpointing=again)))
         for name in MODELS.values()
+        for method in METHODS
         for again in (False, True)
     }
 
 
-def key(name: str, recomputing: bool) -> str:
+def key(name: str, method: Adapters, recomputing: bool) -> str:
     """By what a footprint is kept."""
-    return f"{name}{', gradient checkpointing' if recomputing else ''}"
+    return f"{name}, {method}{', gradient checkpointing' if recomputing else ''}"
 
 
 def rows(name: str) -> Lengths:
@@ -140,17 +143,21 @@ def _signed(error: float) -> str:
 def _cards(known: Mapping[str, dict[str, Any]]) -> list[str]:
     titles = [f"{GPUS[card].title}, {GPUS[card].memory // 10**9} GB" for card in CARDS]
     head = [f"| model | {' | '.join(titles)} |", f"|---|{'---|' * len(CARDS)}"]
-    body = [f"| {title} | {' | '.join(_cell(name, card, known) for card in CARDS)} |" for title, name in MODELS.items()]
+    body = [
+        f"| {title}, {METHODS[method]} | {' | '.join(_cell(name, method, card, known) for card in CARDS)} |"
+        for title, name in MODELS.items()
+        for method in METHODS
+    ]
     return [*head, *body]
 
 
-def _cell(name: str, card: Any, known: Mapping[str, dict[str, Any]]) -> str:
+def _cell(name: str, method: Adapters, card: Any, known: Mapping[str, dict[str, Any]]) -> str:
     device, seen = GPUS[card], rows(name)
-    of = {again: Footprint(**known[key(name, again)]) for again in (False, True)}
+    of = {again: Footprint(**known[key(name, method, again)]) for again in (False, True)}
     try:
         one, needed = budget.choice(
-            config(name, memory=f"{device.memory // 10**9}GB"), seen, "cuda", device.memory,
-            lambda asked: of[asked.gradient_checkpointing],
+            config(name, method=method, memory=f"{device.memory // 10**9}GB"), seen, "cuda", device.memory,
+            lambda asked: of[asked.gradient_checkpointing],  # of other ways too, which are not shown
         )  # fmt: skip
     except NeedsError as refused:
         if refused.needed is None:

@@ -15,14 +15,14 @@ from typing import Any
 
 import tyro
 
-from unveil.core import digests, provenance
+from unveil.core import digests, provenance, run_folder
 from unveil.core.jsonl import read_jsonl
 from unveil.core.lesion_region import lacks
 from unveil.core.records import Record, Shown
 from unveil.core.untrusted import read_json
 from unveil.evaluate import predict, score
 from unveil.evaluate.sections.looking import CONDITIONS
-from unveil.pipelines import report, study_tables
+from unveil.pipelines import study_tables
 
 MODELS = ("base", "sft", "aar")
 FIGURES = (
@@ -56,7 +56,7 @@ def main(config: Config) -> None:
 
 def scored(folder: Path) -> Path:
     """The scores of a run with what its models answer without their images; what is there is not made again."""
-    beside, records = folder.with_name(f"{folder.name}-looking"), report.records_of(folder)
+    beside, records = folder.with_name(f"{folder.name}-looking"), run_folder.records_of(folder)
     dialogues, without = folder / "dialogues.jsonl", dict[str, tuple[Path, ...]]()
     marked = any(lacks(record) is None for record in read_jsonl(records, Record))
     ways = [s for s in CONDITIONS if marked or s in WHOLE]

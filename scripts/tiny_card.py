@@ -15,10 +15,11 @@ from safetensors import safe_open
 
 from scripts.tiny_base import SHOWN, UNNAMED
 from unveil.core.jsonl import write_jsonl
+from unveil.core.measures import MEASURES
 from unveil.core.provenance import versions
 from unveil.curate.mau import mau
 from unveil.evaluate import predict
-from unveil.evaluate.report_tables import MEASURES, figure, interval
+from unveil.evaluate.report_tables import figure, interval
 from unveil.evaluate.score import score
 from unveil.synthetic.dataset import ABNORMALITIES, synthetic_records
 from unveil.vlm.models import tiny_folder

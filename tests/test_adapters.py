@@ -18,7 +18,7 @@ from tests.helpers.updating import updated, write_open
 from unveil.core import digests
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import Dialogue
-from unveil.testing.models import saved
+from unveil.testing.models import ENTRIES, KINDS, saved
 from unveil.train import adapters, loop, sft
 from unveil.train.dataloader import Stream
 from unveil.train.options import RecipeOptions
@@ -32,6 +32,7 @@ from unveil.vlm.scorer import Scorer, whole
 
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("teaches_form", [True, False])
+@pytest.mark.parametrize("family", KINDS, indirect=True)
 def test_prompts_of_training_are_those_of_predict(
     family: Loaded, teaches_form: bool, method: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,8 +40,11 @@ def test_prompts_of_training_are_those_of_predict(
     processor = family.chat.processor  # some need more than tests have to be read from a file
     monkeypatch.setattr(models.AutoProcessor, "from_pretrained", lambda *_, **__: processor)
     base = saved(family.name, tmp_path / "base")
-    config: Any = RecipeOptions(model=str(base), out=tmp_path / "out", method=method, lora_rank=2, workers=0)
-    told = models.load(base, device="cpu").chat
+    named = ENTRIES[family.name].box_format
+    config: Any = RecipeOptions(
+        model=str(base), out=tmp_path / "out", method=method, lora_rank=2, workers=0, box_format=named
+    )
+    told = models.load(base, device="cpu", box_format=named).chat
     start = adapters.load(config, torch.device("cpu"), teaches_form)
     model = adapters.prepare(start.model, replace(config, train_projector=False))
     draw(tmp_path / "a.png", (70, 90), 0)

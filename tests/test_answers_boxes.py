@@ -90,6 +90,11 @@ A, B, C = (10, 20, 300, 400), (1, 2, 30, 40), (5, 6, 70, 80)
         ("internvl", "<ref>granuloma</ref><box>[[10, 20, 300, 400]]</box>", [("granuloma", A)]),
         ("internvl", "<ref>nodule</ref><box>[10.0,20.0,300.0,400.0]</box>", [("nodule", A)]),
         ("internvl", "nodule [10, 20, 300, 400] and cyst (5, 6, 70, 80)", [("nodule", A), ("cyst", C)]),
+        # GLM: several boxes in one pair of tokens, in other brackets, and where the tokens are gone or open
+        ("glm", "nodule<|begin_of_box|>[[10, 20, 300, 400], [1, 2, 30, 40]]<|end_of_box|>"
+         "cyst<|begin_of_box|>[5,6,70,80]<|end_of_box|>", [("nodule", A), ("nodule", B), ("cyst", C)]),
+        ("glm", "nodule [[10, 20, 300, 400]] and cyst (5, 6, 70, 80)", [("nodule", A), ("cyst", C)]),
+        ("glm", "nodule <|begin_of_box|>[[10, 20, 300, 400]]", [("nodule", A)]),
         # Qwen2-VL, also where its special tokens are gone
         (
             "qwen2-vl",
@@ -151,6 +156,8 @@ def test_paligemma_names_follow_their_boxes():
         ("internvl", "<ref>nodule</ref><box></box>", 1),
         ("internvl", "nodule [[-10, 20, 300, 400]]", 1),
         ("internvl", "nodule [10, 20, 300]", 1),
+        ("glm", "nodule <|begin_of_box|>[[300, 20, 10, 400], [10, 20, 300]]<|end_of_box|>", 2),
+        ("glm", "nodule <|begin_of_box|>[[10, 20]]<|end_of_box|>", 1),
         ("qwen2-vl", "nodule <|box_start|>(10,20),(300<|box_end|>", 1),
         ("qwen2-vl", "nodule <|box_start|>(-10,20),(300,400)<|box_end|>", 1),
         ("loc-1024", "<loc0010><loc0020><loc0300> nodule", 1),

@@ -36,10 +36,12 @@ def kept(r, d, answer: str, **more):
     return keep(case, prediction)
 
 
-def boxes(name: str, said, true, exhaustive: bool = True, kind="diagnosis", cluster: str | None = None) -> BoxAnswer:
+def boxes(
+    name: str, said, true, exhaustive: bool = True, kind="diagnosis", cluster: str | None = None, image: str = ""
+) -> BoxAnswer:
     """Said as (name, score, box), true as (name, box)."""
     return BoxAnswer(
-        *(name, kind, cluster or name, 10_000.0, exhaustive, True, 0),
+        *(name, image or name, kind, cluster or name, 10_000.0, exhaustive, True, 0),
         boxes=tuple(box for *_, box in said),
         names=tuple(label for label, *_ in said),
         scores=tuple(score for _, score, _ in said),
@@ -171,6 +173,22 @@ def test_normal_images_count_as_images_of_froc() -> None:
     assert found["models"]["m"]["froc_at"][0]["value"] == 1 and found["empty"] == 7
 
 
+def test_false_boxes_of_all_questions_about_an_image_go_together_in_froc() -> None:
+    """Two images, asked for four names each. From the surest box on: two false on "x", then the one true box on "y".
+    That is one false box an image: at 1/2 nothing is found yet, from 1 on all. By question it would be 2 of 8, so that
+    from 1/4 on all were found."""
+    said = {"x0": [("a", 0.9, A)], "x1": [("b", 0.8, B)], "y0": [("a", 0.7, A)]}
+    rows = [
+        boxes(name, said.get(name, []), [("a", A)] if name == "y0" else [], kind="localisation", image=image)
+        for image in "xy"
+        for i in range(4)
+        for name in [f"{image}{i}"]
+    ]
+    found = summary(m=[replace(row, cluster=row.image) for row in rows])["localisation"]
+    assert (found["answers"], found["images"]) == (8, 2)
+    assert [at["value"] for at in found["models"]["m"]["froc_at"]] == [0, 0, 0, 1, 1, 1, 1]
+
+
 def test_a_name_that_only_answers_have_is_told() -> None:
     """It is no class of the mAP, as in COCO, but false in FROC and F1."""
     rows = [boxes("1", [("nodule", 0.9, A), ("mass", 0.95, B), ("", 0.1, C)], [("nodule", A)])]
@@ -207,8 +225,11 @@ def test_differences_are_paired_on_the_same_resamples() -> None:
     for figure, value in (("f1_50", 0.5), ("f1_named_50", 0.5), ("acc50", 0.5), ("froc", 9 / 14)):
         d = found["sft"]["base"][figure]
         assert d["value"] == pytest.approx(value) and d["low"] > 0 and d["excludes_zero"] and d["differing"] == 15
+        assert d["p"] == 1 / 51 and d["p_holm"] == 5 / 51, "of 50 swaps none is as large; five figures are a family"
     d = found["same"]["sft"]["ap50"]
-    assert d["value"] == 0 and d["differing"] == 0 and not d["excludes_zero"] and d["low"] < 0 < d["high"]
+    assert (
+        d["p"] == 1 and d["value"] == 0 and d["differing"] == 0 and not d["excludes_zero"] and d["low"] < 0 < d["high"]
+    )
 
 
 def test_a_model_without_confidences_is_compared_in_what_needs_none() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from unveil.core.measures import MEASURES
 from unveil.core.records import Record, Source
 from unveil.evaluate.changes import changes, doubts, headline, verdict
-from unveil.evaluate.report_tables import MEASURES
 from unveil.evaluate.score import cluster_kind
 
 

@@ -142,7 +142,8 @@ def test_without_a_chat_template_or_an_image_token_nothing_can_be_asked(tiny: Lo
 def test_an_answer_stands_as_the_chat_template_writes_it(family: Loaded, images: list[Path]) -> None:
     """Prompt and answer put together are the conversation as the template renders it, up to the end of the turn.
 
-    LLaVA-1.5 and Idefics write a space between ``Assistant:`` and the answer, LLaVA-1.5 no end but the tokenizer's.
+    LLaVA-1.5 and Idefics write a space between ``Assistant:`` and the answer; LLaVA-1.5 and GLM write no end, so that
+    it is the tokenizer's.
     """
     chat = family.chat
     row = chat.encode(dialogue("d", "0.png", "X", "Yes. No."), images[0], with_answer=True)
@@ -152,8 +153,8 @@ def test_an_answer_stands_as_the_chat_template_writes_it(family: Loaded, images:
     }
     told = {"role": "assistant", "content": [{"type": "text", "text": "Yes. No."}]}
     whole = chat._rendered([asked, told]).rstrip()
-    if family.name in ("llava_clip", "llava_mistral"):
-        whole += "</s>"
+    if family.name in ("llava_clip", "llava_mistral", "glm4v", "glm46v"):
+        whole += chat.tokenizer.eos_token
     expected = chat._ids(whole.replace(chat.processor.image_token, row.seen.text), chat._wants_special(whole))
     assert [*row.prompt, *row.answer] == expected
     assert chat.text(row.answer) == "Yes. No."

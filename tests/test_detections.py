@@ -22,7 +22,7 @@ CLASSES = ("a", "b", "c")
 def answer(name: str, boxes: Any, true: Any, **more: Any) -> BoxAnswer:
     """Boxes as (name, score, box), true ones as (name, box)."""
     return BoxAnswer(
-        *(name, "diagnosis", more.pop("cluster", name), WIDTH * HEIGHT, more.pop("exhaustive", True), True, 0),
+        *(name, name, "diagnosis", more.pop("cluster", name), WIDTH * HEIGHT, more.pop("exhaustive", True), True, 0),
         boxes=tuple(box for *_, box in boxes),
         names=tuple(label for label, *_ in boxes),
         scores=tuple(score for _, score, _ in boxes),

@@ -10,7 +10,8 @@ import torch
 
 from scripts import architectures
 from unveil.core.box_formats import BOX_FORMATS
-from unveil.testing.models import ENTRIES, TREES, fresh, parts
+from unveil.testing.models import ENTRIES, KINDS, TREES, fresh, parts
+from unveil.vlm import masks
 from unveil.vlm.families import CLASS_TOKENS, FAMILIES, Family, Grid, ModelError, family_of, profile_of
 from unveil.vlm.masks import refusal
 from unveil.vlm.patch_grid import GRIDS
@@ -28,6 +29,20 @@ def test_every_row_has_an_entry() -> None:
 @pytest.mark.parametrize("name", ENTRIES)
 def test_an_entry_is_of_the_family_that_it_names(name: str) -> None:
     assert parts(name)[0].config.model_type == ENTRIES[name].model_type
+
+
+def test_what_is_like_another_names_one_that_is_tested() -> None:
+    """Of which there is one with its masks and its positions."""
+    liked = {entry.like for entry in ENTRIES.values() if entry.like}
+    assert liked <= set(KINDS)
+    for name, entry in ENTRIES.items():
+        if entry.like:
+            row, other = FAMILIES[entry.model_type], FAMILIES[ENTRIES[entry.like].model_type]
+            asked = ("shares", "both_ways", "first_position", "own_sliding_masks")
+            assert [getattr(row, one) for one in asked] == [getattr(other, one) for one in asked], name
+            models = [parts(one)[0] for one in (name, entry.like)]
+            assert len({hasattr(model.model, "get_rope_index") for model in models}) == 1, name
+            assert len({len(set(masks.windows(model))) for model in models}) == 1, name
 
 
 @pytest.mark.parametrize("name", [name for name in ENTRIES if name not in DECLARED])
@@ -50,7 +65,7 @@ def test_a_tree_is_refused_to_those_entries_that_say_so(name: str) -> None:
 
 
 def test_what_rows_name_is_there() -> None:
-    assert {row.box_format for row in FAMILIES.values()} <= BOX_FORMATS.keys()
+    assert {row.box_format for row in FAMILIES.values()} <= {*BOX_FORMATS, None}
     assert {row.patch_grid for row in FAMILIES.values()} == GRIDS.keys() == set(get_args(Grid))
 
 

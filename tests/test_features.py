@@ -18,7 +18,7 @@ from tests.conftest import dialogue, draw
 from unveil.testing.models import fresh
 from unveil.testing.sizes import TINY
 from unveil.train import loop
-from unveil.vlm import features
+from unveil.vlm import features, tower_states
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import EncodedExample, ImageInput, stack_images
@@ -54,8 +54,11 @@ def features_of(copy: Loaded, room_mb: int = 10, **options: Any) -> Features:
 
 
 def flat(found: Any) -> list[Tensor]:
-    """What a family hands to its language model: the features, and those of each deeper layer (Qwen3-VL)."""
+    """What a family hands to its language model: the features, and those of each deeper layer (Qwen3-VL) or what stands
+    around tiles (Ovis2)."""
+    marks = getattr(found, "visual_indicator_features", None)
     layers = [found.pooler_output, *(getattr(found, "deepstack_features", None) or [])]
+    layers += [] if marks is None else [marks]
     return [layer if isinstance(layer, Tensor) else torch.cat(list(layer)) for layer in layers]
 
 
@@ -90,7 +93,7 @@ def test_remembered_features_are_the_computed_ones(family: Loaded, tmp_path: Pat
         assert len(calls) - before == (3 if len(order) == 3 else 0)
         expected = flat(computed(copy, order))
         calls.pop()
-        assert len(found) == len(expected) == (2 if family.name == "qwen3_vl" else 1)
+        assert len(found) == len(expected) == (2 if family.name in ("qwen3_vl", "qwen3_vl_moe", "ovis2") else 1)
         for one, other in zip(found, expected, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
             assert not one.requires_grad
@@ -287,7 +290,7 @@ def test_loss_and_gradients_are_those_of_the_whole_pass(name: str, tmp_path: Pat
     for remembering in (False, True):
         copy = frozen(name, "projector")
         if remembering:
-            assert features.remember(copy.model, 10, lambda: count.append(1))
+            assert tower_states.remember(copy.model, 10, lambda: count.append(1))
         copy.model.train()
         for _ in range(2):
             batch = copy.chat.batch(rows(copy, tmp_path))
@@ -306,15 +309,15 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     copy, count = frozen("llava_siglip"), []
     batch = copy.chat.batch(rows(copy, tmp_path))
     expected = copy.model(**batch).loss
-    assert features.remember(copy.model, 0, lambda: count.append(1))
+    assert tower_states.remember(copy.model, 0, lambda: count.append(1))
     assert torch.allclose(copy.model(**batch).loss, expected, rtol=1e-6)
     forward: Any = copy.model.model.vision_tower.forward
     assert len(count) == 4 and not forward.known
 
 
 def test_a_trained_tower_and_other_families_remember_nothing() -> None:
-    assert not features.remember(frozen("llava_siglip", "tower").model, 10)
-    assert not features.remember(frozen("qwen2_5_vl").model, 10)
+    assert not tower_states.remember(frozen("llava_siglip", "tower").model, 10)
+    assert not tower_states.remember(frozen("qwen2_5_vl").model, 10)
 
 
 def test_a_damaged_file_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -62,6 +62,20 @@ def test_two_readings_are_listed_and_one_is_chosen(data: Path) -> None:
     assert run(data.parent, "auto", annotations="labels.csv")[0].format == "csv"
 
 
+def test_a_table_of_reports_is_read_where_nothing_else_is_annotated(data: Path) -> None:
+    """They may lie beside any form; alone they are what there is. Nobody has said that their images are normal."""
+    for seed, name in enumerate("ab"):
+        draw(data / f"{name}.png", seed=seed)
+    (data / "reports.csv").write_text("image,report\na.png,A nodule.\nb.png,Clear lungs.\n")
+    summary, records, _ = run(data.parent, "auto")
+    assert summary.format == "csv" and [r.report for r in records] == ["A nodule.", "Clear lungs."]
+    assert {r.completeness for r in records} == {"unknown"}
+    (data / "reports.csv").write_text("image,impression,findings\na.png,A nodule.,x\nb.png,Clear lungs.,y\n")
+    assert run(data.parent, "auto")[0].format == "csv"
+    write_voc(data)
+    assert run(data.parent, "auto")[0].format == "voc"
+
+
 def test_what_lies_beside_annotations_is_no_second_reading(data: Path) -> None:
     """A list of class names that labelImg leaves, a table of hospitals, settings in JSON and YAML."""
     write_voc(data)

@@ -18,7 +18,7 @@ from tests.conftest import dialogue, draw
 from unveil.core.sampling import Sampling
 from unveil.testing.models import ENTRIES, UNDECLARED, fresh
 from unveil.train import loop
-from unveil.vlm import features, model_parts
+from unveil.vlm import model_parts, tower_states
 from unveil.vlm.chat import IGNORED
 from unveil.vlm.families import FAMILIES, ModelError
 from unveil.vlm.features import Features
@@ -149,14 +149,14 @@ def test_a_memory_that_is_wrong_is_found_and_left(tmp_path: Path, monkeypatch: p
     """The own forward pass has no part of it, neither in the check nor in what is scored after it."""
     one = fresh("internvl")
     rows = rows_of(one, tmp_path)
-    expected, real = own(one, rows), features._frozen
+    expected, real = own(one, rows), tower_states.frozen
 
     def off(tower: Any, look: Any) -> Any:
         out = real(tower, look)
         out.last_hidden_state = out.last_hidden_state.flip(1)
         return out
 
-    monkeypatch.setattr(features, "_frozen", off)
+    monkeypatch.setattr(tower_states, "frozen", off)
     scorer = scorer_of(one, {"language", "projector"})
     settle(scorer, rows, draws=True)
     assert scorer.features.keeps == "nothing" and not scorer.apart

@@ -30,7 +30,7 @@ ALLOWED = {
     "audit": {"core"},
     "gate": {"core"},
     "ingest": {"core", "synthetic"},
-    "export": {"core"},
+    "export": {"core", "vlm"},
     "experts": {"core", "gate", "vlm"},
     "curate": {"core", "gate", "experts", "vlm"},
     "evaluate": {"core", "gate", "experts", "vlm"},

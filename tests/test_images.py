@@ -53,6 +53,22 @@ def answers(config: predict.Config) -> list[Prediction]:
     return list(read_jsonl(predict.main(config), Prediction))
 
 
+def test_other_patients_may_be_one_person_where_patients_are_not_known(
+    config: predict.Config, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody knows whose r5 is: r4 is shown it, and it is shown r4."""
+    shown = replace(config, image="other-patient")
+    asked = [d for d in read_jsonl(config.dialogues, Dialogue) if d.split == "test"]
+    assert images.images(shown).shown(asked) == asked and "one person's" not in capsys.readouterr().err
+    rows = [replace(r, patient=None if r.id == "r5" else r.patient) for r in read_jsonl(data / "records.jsonl", Record)]
+    write_jsonl(data / "unknown.jsonl", rows)
+    answers(replace(shown, records=data / "unknown.jsonl"))
+    said = "--image other-patient: of 2 images it is not known whose they are or whose is shown"
+    assert said in " ".join(capsys.readouterr().err.split())
+    about = json.loads((config.out.parent / "predictions.jsonl.run.json").read_text())["shown"]
+    assert about["perhaps_one_person"] == 2
+
+
 @pytest.mark.parametrize("shown", CHANGED)
 def test_each_answer_and_the_run_tell_what_was_shown(shown: Shown, config: predict.Config) -> None:
     found = answers(replace(config, image=shown, image_seed=3))

@@ -87,16 +87,16 @@ def test_kappa_is_scikit_learns() -> None:
     a, b = (1, 1, 1, 1, 0, 0, 0), (1, 1, 1, 0, 1, 0, 0)
     told = agreement(made(*map(bool, a)), made(*map(bool, b)), 200, 0)
     assert told["kappa"]["value"] == pytest.approx(cohen_kappa_score(a, b)) == pytest.approx(5 / 12)
-    assert told["n"] == 7 and told["agree"] == pytest.approx(5 / 7)
+    assert told["n"] == 7 and told["agree"]["value"] == pytest.approx(5 / 7)
     assert -1 <= told["kappa"]["low"] < 5 / 12 < told["kappa"]["high"] <= 1
 
 
 def test_kappa_of_judges_that_always_say_the_same_is_none() -> None:
     assert np.isnan(kappa(np.array([[4.0, 0.0, 0.0, 0.0]]))).all()
     told = agreement(made(True, True), made(True, True), 10, 0)
-    assert told["kappa"]["value"] is None and told["agree"] == 1
+    assert told["kappa"]["value"] is None and told["agree"]["value"] == 1
     none = agreement(made(True), [], 10, 0)
-    assert (none["kappa"]["reason"], none["n"], none["agree"]) == ("no items", 0, None)
+    assert (none["kappa"]["reason"], none["n"], none["agree"]["value"]) == ("no items", 0, None)
 
 
 def test_only_answers_with_both_verdicts_are_compared() -> None:
@@ -127,6 +127,16 @@ def test_models_are_compared_on_the_same_answers() -> None:
 # -------------------------------------------------------------------------------------------------------- the command
 
 
+def test_a_kappa_that_never_moves_has_no_interval_and_agreement_has_its_exact_one() -> None:
+    """Both say of 19 patients that they are right and of one that it is wrong. As likely as 0.832 (0.025^(1/20)) they
+    agree; a kappa of 2 x 0.832 - 1 = 0.66 would follow where half are right: here 1 - 0.168 / 0.095 = -0.77."""
+    told = agreement(made(*[True] * 19, False), made(*[True] * 19, False), 100, 0)
+    assert told["kappa"]["value"] == 1 and told["kappa"]["low"] is None
+    assert told["kappa"]["reason"] == "all clusters alike"
+    assert (told["agree"]["value"], told["agree"]["high"]) == (1, 1)
+    assert told["agree"]["low"] == pytest.approx(0.025 ** (1 / 20))
+
+
 @pytest.fixture
 def words(tmp_path: Path) -> list[str]:
     write_jsonl(tmp_path / "records.jsonl", RECORDS.values())
@@ -147,7 +157,8 @@ def test_the_command_writes_verdicts_and_figures(words: list[str], capsys: pytes
     assert len(lines) == 8 and {row["judge"] for row in lines} == {"scripted", "second"}
     run = json.loads((file.parent / "run.json").read_text())
     assert run["asked"]["scripted"]["asked"] == 8
-    assert "Cohen's kappa of both judges: 0.00" in shown(capsys)
+    said = "Cohen's kappa of both judges: 0.00 (n 4); they agree on 0.25 (n 4) of answers"
+    assert said in " ".join(shown(capsys).split())
 
 
 def test_the_command_tells_how_far_two_models_are_apart(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,11 @@ from tests.conftest import draw
 from tests.helpers.outcomes import NORMAL, A, B, diagnosis, dialogue, predicted, record
 from unveil.core.answers import write_diagnosis
 from unveil.core.jsonl import write_jsonl
-from unveil.core.records import RecordError
+from unveil.core.records import Record, RecordError
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
 from unveil.evaluate.score import score
-from unveil.evaluate.sections.looking import CONDITIONS
+from unveil.evaluate.sections.looking import CONDITIONS, LOOKING
 
 RECORDS = [
     record(("mass", A), name="a", split="test", patient="1"),
@@ -28,11 +30,11 @@ ASKED = [dialogue("diagnosis", write_diagnosis(r.findings), name=f"{r.id}/d", of
 OTHER = {"a": "b", "b": "n", "n": "a"}
 
 
-def page(folder: Path, seed: int | None = 0) -> tuple[str, Any]:
+def page(folder: Path, seed: int | None = 0, records: Sequence[Record] = RECORDS) -> tuple[str, Any]:
     """A report on a model that says everywhere that there is a mass <at A>, and the section that it was made from."""
-    for i, r in enumerate(RECORDS):
+    for i, r in enumerate(records):
         draw(folder / r.image, (100, 100), i)
-    write_jsonl(folder / "records.jsonl", RECORDS)
+    write_jsonl(folder / "records.jsonl", records)
     write_jsonl(folder / "dialogues.jsonl", ASKED)
     write_jsonl(folder / "own.jsonl", [predicted(d, diagnosis(("mass", A))) for d in ASKED])
     files = []
@@ -107,6 +109,27 @@ def test_a_lesion_that_is_hidden_is_shown_as_worth_what_it_costs(tmp_path: Path)
     assert section["lesion"]["sft"]["more_than_elsewhere"]["accuracy"]["value"] == 0
     assert "What the lesion is worth" in of_section(html) and "+0.50" in of_section(html)
     assert '<a href="#looking">' in html
+
+
+def test_what_is_absent_is_said_in_words(tmp_path: Path) -> None:
+    """Three patients have no percentile interval, and no question for a place of a name was asked."""
+    shown = of_section(page(tmp_path)[0])
+    assert "no interval from fewer than 6 patients or groups" in shown and "fewer than 6 clusters" not in shown
+    assert "no items" not in shown and ": nothing to count" not in shown
+
+
+def test_that_another_patient_may_be_the_same_person_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody knows whose b is: a is shown it, and it is shown n; n is shown a, whose patients are known."""
+    html, section = page(tmp_path, records=[RECORDS[0], replace(RECORDS[1], patient=None), RECORDS[2]])
+    assert section["models"]["sft"]["other-patient"]["perhaps_one_person"] == 2
+    said = "Other patient: of 2 of 3 images it is not known whose they are or whose was shown"
+    assert said in of_section(html)
+    assert LOOKING.shown
+    LOOKING.shown(section)
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not page(tmp_path)[1]["note"]
 
 
 def test_a_page_on_other_dialogues_is_refused(tmp_path: Path) -> None:

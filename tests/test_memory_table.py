@@ -11,12 +11,12 @@ from scripts import memory_table
 def test_the_page_is_what_the_script_writes() -> None:
     text = memory_table.PAGE.read_text(encoding="utf-8")
     assert memory_table.page(text, memory_table.recorded(), memory_table.measured()) == text
-    assert text.count("(computed)") == len(memory_table.MODELS) * len(memory_table.CARDS)
+    assert text.count("(computed)") == len(memory_table.MODELS) * len(memory_table.METHODS) * len(memory_table.CARDS)
 
 
 def test_the_readme_says_what_the_page_says() -> None:
     """Of a 7B model, on the two larger cards."""
-    [line] = re.findall(r"^\| Qwen2.5-VL 7B .*$", memory_table.PAGE.read_text(encoding="utf-8"), re.M)
+    [line] = re.findall(r"^\| Qwen2.5-VL 7B, LoRA .*$", memory_table.PAGE.read_text(encoding="utf-8"), re.M)
     [l40s, h100] = re.findall(r": (\d+) GB, (\d+) min", line)
     said = " ".join((memory_table.PAGE.parents[2] / "README.md").read_text(encoding="utf-8").split())
     assert f"takes {l40s[0]} GB and {l40s[1]} minutes on an L40S, {h100[0]} GB and {h100[1]} minutes on an H100" in said
@@ -36,4 +36,4 @@ def test_a_footprint_that_was_kept_is_found_again() -> None:
     """That of the smallest model, with layers that recompute, which takes the least time to find."""
     name = memory_table.MODELS["Qwen2.5-VL 3B"]
     again = memory_table.found(memory_table.config(name, gradient_checkpointing=True))
-    assert asdict(again) == memory_table.recorded()[memory_table.key(name, recomputing=True)]
+    assert asdict(again) == memory_table.recorded()[memory_table.key(name, "lora", recomputing=True)]

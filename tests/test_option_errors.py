@@ -45,6 +45,8 @@ class Print:
     """How it is sent."""
     sides: tuple[Literal["front", "back"], ...] = ()
     """What is printed on."""
+    inks: tuple[str, ...] | None = None
+    """Which, or none; by default black."""
     models: NamedFiles = field(default_factory=dict)
     """Which."""
     size: OmitArgPrefixes[Size] = field(default_factory=Size)
@@ -75,13 +77,19 @@ def test_an_option_may_be_called_absent() -> None:
         GOOD,
         "--out o x.png",
         "--out=o x.png --epochs -1 --no-copies --form None --width 3 --judge.width None",
-        "x.png --out o --sides front back --sides",
+        "x.png --out o --sides front back",
+        "x.png --out o --inks --sides=front",
         "x.png --out o --models a b c d",
     ],
 )
 def test_good_words_have_no_fault(words: str) -> None:
     options.read(Print, words.split(), "print")
     assert option_errors.fault(options.every(Print), words.split()) is None
+
+
+def test_a_list_that_is_given_otherwise_is_emptied_by_its_bare_name() -> None:
+    given = options.read(Print, f"{GOOD} --sides front".split(), "print")
+    assert options.read(Print, ["--sides"], "print", given).sides == ()
 
 
 @pytest.mark.parametrize(
@@ -104,6 +112,9 @@ def test_good_words_have_no_fault(words: str) -> None:
         (f"{GOOD} --form post", "--form post: one of letter, card is needed"),
         (f"{GOOD} --form leter", "--form leter: one of letter, card is needed; perhaps you meant letter"),
         (f"{GOOD} --sides front top", "--sides front top: one of front, back is needed"),
+        (f"{GOOD} --sides", "--sides: at least one value is needed, {front,back} ..."),
+        (f"{GOOD} --sides front --sides", "--sides: at least one value is needed, {front,back} ..."),
+        (f"{GOOD} --models", "--models: a name and a file for each model, such as: base base.jsonl sft sft.jsonl"),
         (f"{GOOD} --models x", "--models x: a name and a file for each model, such as: base base.jsonl sft sft.jsonl"),
         (f"{GOOD} --copies yes", "'yes' belongs to no option"),
         (f"{GOOD} --width 0", "--width 0: it must be 1 at least"),

@@ -8,12 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from accelerate import Accelerator
 
 from tests.conftest import dialogue
 from unveil import cli
-from unveil.testing.models import ENTRIES, parts
+from unveil.testing.models import ENTRIES, KINDS, TREES, loaded, parts
 from unveil.train import footprint, loop, outlook, sft, throughput
 from unveil.train.lengths import Asked, Lengths, TokenRow
 from unveil.train.outlook import Model, Work
@@ -21,7 +22,7 @@ from unveil.train.throughput import Device
 from unveil.vlm import models, shapes
 from unveil.vlm.families import ModelError
 from unveil.vlm.models import HubError
-from unveil.vlm.resolution import Resolution
+from unveil.vlm.resolution import Resolution, cost
 
 SLOW = Device("a clock", 1e9, 1e9, 10**10, "by hand")
 COUNTED = footprint.Footprint(
@@ -74,7 +75,19 @@ def test_a_model_that_is_not_here_is_known_by_its_shape(tmp_path: Path, offline:
     assert list(unknown) == ["model"] and unknown["model"].figure == "not known"
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+@pytest.mark.parametrize("name", TREES)
+def test_patches_of_a_token_are_those_that_the_tower_looks_at(name: str) -> None:
+    """Of an image in whole cells; LFM2-VL and Gemma 4 pad it, and LLaVA-NeXT has tokens for ends of rows."""
+    config, chat = parts(name)[0].config, loaded(name).chat
+    seen = chat.process(np.zeros((96, 112, 3), np.uint8))
+    tokens = sum(token == config.image_token_id for token in seen.block)
+    patch = getattr(config.vision_config, "patch_size", 14)
+    pixels = cost(chat, (112, 96)).pixels / np.prod(patch if isinstance(patch, list) else [patch] * 2)
+    expected = 4 if name in ("lfm2_vl", "gemma4") else pixels / tokens
+    assert shapes.patches_a_token(config) == pytest.approx(expected, rel=0.15)
+
+
+@pytest.mark.parametrize("name", [*KINDS, *(name for name, entry in ENTRIES.items() if not entry.tree)])
 def test_a_model_whose_processor_is_not_here_is_told_as_far_as_it_goes(name: str, tmp_path: Path) -> None:
     """By its configuration alone, of every family and of such as have no row."""
     config = sft.Config(dialogues=tmp_path, out=tmp_path, device_type="h100")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import transformers as tf
 
 from unveil.core.geometry import covered
+from unveil.testing import llava
 from unveil.testing.models import TREES, fresh
 from unveil.vlm import patch_grid
 from unveil.vlm.chat import Chat
@@ -39,7 +43,10 @@ def test_a_patch_sees_its_own_place(name: str, size: tuple[int, int], tmp_path: 
     The tower's attention is switched off, so that a token knows nothing but its own pixels. Resizing blurs: tokens
     whose place ends within some pixels of the square may change or not.
     """
-    copy = fresh(name)
+    sees_its_own_place(fresh(name), size)
+
+
+def sees_its_own_place(copy: Loaded, size: tuple[int, int]) -> None:
     model = blind(copy)
     width, height = size
     dark = np.full((height, width, 3), 40, np.uint8)
@@ -62,6 +69,32 @@ def test_a_patch_sees_its_own_place(name: str, size: tuple[int, int], tmp_path: 
     must, may = (covered(places[real], [box]) > 0 for box in (inner, outer))
     assert must.any() and (changed[real] >= must).all(), "a token in the square did not change"
     assert (changed[real] <= may).all(), "a token far from the square changed"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_tiles_that_are_too_many_are_made_coarser(size: tuple[int, int]) -> None:
+    """LLaVA-OneVision with room for two tiles, of which each picture has four."""
+    copy = fresh("llava_onevision")
+    model, processor = llava.llava_onevision(most=2)
+    model.load_state_dict(copy.model.state_dict())
+    few = replace(copy, model=model.eval(), chat=Chat(processor, copy.chat.profile))
+    array = np.zeros((size[1], size[0], 3), np.uint8)
+    assert len(few.chat.process(array).block) < len(copy.chat.process(array).block)
+    sees_its_own_place(few, size)
+
+
+def test_the_grid_nearest_to_a_picture_is_that_of_its_processor() -> None:
+    """Command A Vision's, whose file needs torchvision: its two functions are taken from there."""
+    file = Path(tf.__file__).parent / "models/cohere2_vision/image_processing_cohere2_vision.py"
+    source = ast.parse(file.read_text())
+    functions: list[ast.stmt] = [part for part in source.body if isinstance(part, ast.FunctionDef)]
+    theirs: dict[str, Any] = {"np": np, "lru_cache": lru_cache}
+    exec(compile(ast.Module(functions, []), file, "exec"), theirs)
+    sizes = [(w, h) for w in range(20, 900, 53) for h in range(20, 900, 47)]
+    for most in (1, 3, 12):
+        for width, height in sizes:
+            chosen = theirs["get_optimal_tiled_canvas"]((height, width), (56, 56), 1, most)
+            assert patch_grid.nearest_grid((width, height), 56, most) == tuple(chosen), (width, height, most)
 
 
 def test_places_of_a_padded_and_of_a_cropped_picture(tmp_path: Path) -> None:

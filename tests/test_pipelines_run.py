@@ -99,6 +99,12 @@ def test_the_advice_at_the_end_of_a_run_can_be_followed(data: Path, capsys: pyte
     assert "epochs 8 -> 2" in told(capsys)
 
 
+def test_a_comparison_with_nothing_is_said(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "--data", "hosp"]) == 0 and "--compare names nothing" not in told(capsys)
+    assert cli.main(["run", "--data", "hosp", "--compare"]) == 0
+    assert "--compare names nothing: nothing is trained beside fine-tuning" in told(capsys)
+
+
 def test_other_data_are_another_run(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "other" / "hosp").mkdir(parents=True)
     assert cli.main(["run", "--data", "hosp"]) == 0 and cli.main(["run", "--data", "other/hosp"]) == 1

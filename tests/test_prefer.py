@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.pairs import read_pairs
 from unveil.core.provenance import OutputError
 from unveil.core.records import Record, RecordError, image_path
+from unveil.curate import candidates, noise
 from unveil.experts import local
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request
@@ -181,6 +183,22 @@ def test_without_boxes_nothing_is_hidden_and_no_model_is_asked(
     with pytest.raises(RecordError, match="no finding has a box or a mask") as told:
         prefer.main(preferring(folder, tmp_path / "no such model", name))
     assert all(way in str(told.value) for way in ways)
+
+
+def test_a_side_of_mmedpo_without_a_pair_is_named(
+    folder: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the option that learns from the other side; where that one alone was asked for there is none to name."""
+
+    def none(config: Any, **_: Any) -> None:
+        candidates.write_pairs([], config, Counter(["the map is empty"]))
+
+    monkeypatch.setattr(noise, "main", none)
+    with pytest.raises(RecordError, match=r"hidden lesions make no pair .*1 x the map is empty.*: --sides text learns"):
+        prefer.main(preferring(folder, tiny_folder, "mmedpo"))
+    assert not (folder / "out" / "pairs.jsonl").exists(), "half of the method is not trained under its name"
+    with pytest.raises(RecordError, match=r"^[^(]*no pair could be made: 1 x the map is empty$"):
+        prefer.main(preferring(folder, tiny_folder, "mmedpo", sides=("visual",)))
 
 
 def test_agents_and_minimal_edits_reach_their_commands(folder: Path, tiny_folder: Path, judge: Judge) -> None:

@@ -16,13 +16,16 @@ from unveil.cli import COMMANDS
 from unveil.core import provenance
 
 #: These write nothing but what they print, make all of it from files beside it, or leave it to the commands they call.
-OTHERS = {"ask", "benchmark", "datasets", "report", "start", "study", "check", "gate"}
+OTHERS = {"ask", "benchmark", "datasets", "report", "start", "study", "check", "check-model", "gate"}
 #: Options that are needed and are no paths, or may be left out and are not here.
 GIVEN: dict[str, dict[str, Any]] = {
     "ingest": {"format": "synthetic"},
     "export records": {"form": "coco"},
     "export boxes": {"form": "mm"},
+    "export model": {"for_": "vllm"},
+    "check-served": {"url": "http://127.0.0.1:1/v1"},
     "prefer": {"name": "dpo"},
+    "convert model": {"source": Path("nowhere")},
     "demo": {"data": None},
 }
 
@@ -41,8 +44,22 @@ def smallest(kind: type, file: Path, given: dict[str, Any]) -> Any:
     return kind(**(values | given))
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `unveil run` leaves, as far as it is looked for before anything is written."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "sft").mkdir()
+    for name in ("sft/config.json", "resplit.jsonl", "dialogues.jsonl"):
+        (folder / name).write_text("{}")
+    return folder
+
+
+#: Commands that begin with what a run has left.
+OF_RUNS = ("export model", "check-served")
+
+
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in OTHERS])
-def test_a_command_asks_before_it_writes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_asks_before_it_writes(name: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(out: Path, command: str, config: Any, inputs: Sequence[Any], *_: Any, **__: Any) -> Any:
         raise Asked(command, config)
 
@@ -51,7 +68,8 @@ def test_a_command_asks_before_it_writes(name: str, tmp_path: Path, monkeypatch:
     (tmp_path / "in.jsonl").write_text("")
     module = COMMANDS[name].load()
     with pytest.raises(Asked) as found:
-        module.main(smallest(module.Config, tmp_path / "in.jsonl", GIVEN.get(name, {})))
+        given = GIVEN.get(name, {}) | ({"run": run} if name in OF_RUNS else {})
+        module.main(smallest(module.Config, tmp_path / "in.jsonl", given))
     command, config = found.value.args
     # `prefer` chains others as `run` does, and the first of these asks for itself
     expected = {"demo": "run", "prefer": "curate hallucinate"}.get(name, name)

@@ -6,9 +6,10 @@ import dataclasses
 import itertools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -52,6 +53,10 @@ def alarmed(record: Record) -> str:
     return RIGHT
 
 
+OfModels = Mapping[str, Say]
+NOBODY: OfModels = MappingProxyType({})
+
+
 @dataclass(frozen=True)
 class Run:
     """A folder with two models' answers to one diagnosis of each record, and the report of it."""
@@ -62,7 +67,14 @@ class Run:
         """As a reader sees it."""
         return words(self.raw(records, base, sft, **more))
 
-    def raw(self, records: list[Record], base: Say = blind, sft: Say = seeing, **more: Any) -> str:
+    def raw(
+        self,
+        records: list[Record],
+        base: Say = blind,
+        sft: Say = seeing,
+        others: Mapping[str, Say] = NOBODY,
+        **more: Any,
+    ) -> str:
         folder = self.folder
         draw(folder / "x.png", SIZE, 0)
         write_jsonl(folder / "records.jsonl", records)
@@ -73,7 +85,7 @@ class Run:
         ]
         write_jsonl(folder / "dialogues.jsonl", asked)
         by_id, files = {r.id: r for r in records}, {}
-        for name, say in {"base": base, "sft": sft}.items():
+        for name, say in {"base": base, "sft": sft, **others}.items():
             files[name] = folder / f"{name}.jsonl"
             said = [(d, say(by_id[d.record])) for d in asked]
             write_jsonl(
@@ -154,6 +166,20 @@ def test_the_data_cannot_tell_where_the_models_agree(run: Run) -> None:
     assert "better than base on none and worse on none; on 3 the data cannot tell" in seen and "cannot tell" in seen
 
 
+def test_sections_compare_the_models_that_the_table_of_measures_compares(run: Run) -> None:
+    """Of three models every pair, with p; of four, as there, the second from the first and others from the second."""
+    section = re.compile(r'<section id="boxes".*?</section>', re.DOTALL)
+
+    def pairs(**others: Say) -> list[str]:
+        found = section.search(run.raw(MANY, others=others))
+        assert found and "Holm" in found[0]
+        heads = re.findall(r'<th scope="col"[^>]*>(\w+ − \w+)</th>', found[0])
+        return list(dict.fromkeys(heads))
+
+    assert pairs(aar=alarmed) == ["sft − base", "aar − base", "aar − sft"]
+    assert pairs(aar=alarmed, dpo=seeing) == ["sft − base", "aar − sft"]
+
+
 def test_few_patients_are_told_by_measure_and_group(run: Run) -> None:
     """Of 32 patients 24 are abnormal and 8 normal; three patients have an MR. All clusters together are many."""
     mixed = [dataclasses.replace(r, modality="MR") if i < 3 else r for i, r in enumerate(MANY)]
@@ -167,12 +193,12 @@ def test_a_model_without_a_box_is_told(run: Run) -> None:
     """On normal images alone, F1 is 0 of 1 for a model that gives a box and nothing at all for one that gives none."""
     normal = [image(4 * i + 3) for i in range(21)]
     seen = run.page(normal, base=alarmed, sft=blind)
-    said = "–: no box predicted, and none there to find"
+    said = "–: there is nothing to count"
     assert f"0 % → – sft {said}" in seen.replace("\u202f", " ")
     assert said in seen.partition("All measures")[2]
     assert "No answer of sft holds a box." in seen
     found = run.page(MANY)
-    assert "no box predicted" not in found and "No answer of base holds a box." in found
+    assert "nothing to count" not in found and "No answer of base holds a box." in found
     assert "holds a box" not in run.page(MANY, base=alarmed)
     assert "No answer of base or sft holds a box." in run.page(MANY, sft=blind)
 

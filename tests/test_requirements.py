@@ -23,11 +23,9 @@ EXTRAS: dict[str, list[Requirement]] = {
 }
 NEEDED = [Requirement(text) for text in PROJECT["dependencies"]]
 #: What users choose; the others are for who works on this project.
-CHOSEN = ("dicom", "names", "ocr", "parquet", "radeval", "reports", "trackers", "video")
-TESTED = [
-    *NEEDED,
-    *(r for extra in ("bench", "dicom", "ocr", "parquet", "reports", "serving", "test") for r in EXTRAS[extra]),
-]
+CHOSEN = ("dicom", "names", "ocr", "parquet", "quantised", "radeval", "reports", "trackers", "video")
+TRIED = ("bench", "dicom", "ocr", "parquet", "quantised", "reports", "serving", "test")
+TESTED = [*NEEDED, *(r for extra in TRIED for r in EXTRAS[extra])]
 
 
 def pins(name: str) -> dict[str, Version]:

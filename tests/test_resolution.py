@@ -26,7 +26,7 @@ from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError
 from unveil.vlm.resolution import Cost, Resolution, cost, limit, resizes
 
-SIZES = ((33, 47), (64, 64), (300, 200), (200, 300), (900, 60), (60, 600), (1200, 1200))
+SIZES = ((33, 47), (64, 64), (300, 200), (200, 300), (900, 60), (60, 600), (1200, 1200), (80, 56))
 
 
 def chat_of(name: str, **settings: Any) -> Chat:

@@ -11,7 +11,7 @@ import torch
 from tests.conftest import dialogue
 from tests.conftest import draw as picture
 from unveil.core.sampling import Sampling, seed_of
-from unveil.testing.models import fresh
+from unveil.testing.models import KINDS, fresh
 from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
@@ -70,6 +70,7 @@ def test_a_draw_does_not_depend_on_the_batch(tiny: Loaded, image: Path) -> None:
     assert Engine(tiny).answer(rows, 8, sampling, [21, 22, 23, 24]) != together
 
 
+@pytest.mark.parametrize("family", KINDS, indirect=True)
 def test_what_a_model_says_instead_is_its_likeliest_token_at_each_place(family: Loaded, image: Path) -> None:
     """As one forward pass along the answer gives it, row by row, whatever stands beside it; never an image's token."""
     answers = ("Yes.", "nodule; cyst (round).")
@@ -86,6 +87,7 @@ def test_what_a_model_says_instead_is_its_likeliest_token_at_each_place(family: 
         assert text == family.chat.text(best[start : start + len(row.answer)].tolist())
 
 
+@pytest.mark.parametrize("family", KINDS, indirect=True)
 def test_a_model_asks_in_a_role_of_its_own(family: Loaded, image: Path) -> None:
     """Earlier turns stand as the template writes them; then the user's turn opens with the role renamed, and what is
     learnt is the question and its end."""
@@ -108,6 +110,7 @@ def test_a_question_of_ones_own_needs_a_turn_before_it(tiny: Loaded, image: Path
         tiny.chat.encode(dialogue("d", image.name, "", **{**SELF, "history": ()}), image, True)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("family", KINDS, indirect=True)
 def test_conversations_share_their_image_like_other_rows(family: Loaded, image: Path) -> None:
     """Rows with earlier turns and rows without, on one image: on the tree as on plain rows, to 1e-5."""
     found = []

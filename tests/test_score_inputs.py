@@ -20,14 +20,14 @@ def given(tmp_path):
     return tmp_path, {"records": records, "dialogues": asked, "m": [predicted(d, "yes") for d in asked[1:]]}
 
 
-def refused(given, said: str, **models) -> None:
+def refused(given, said: str, *against: str, **models) -> None:
     folder, rows = given
     files = {name: folder / f"{name}.jsonl" for name in {**rows, **models}}
     for name, of in {**rows, **models}.items():
         write_jsonl(files[name], of)
     predictions = {name: file for name, file in files.items() if name not in ("records", "dialogues")}
     with pytest.raises(ScoreError, match=said):
-        score(files["records"], files["dialogues"], predictions, folder / "out", resamples=10)
+        score(files["records"], files["dialogues"], predictions, folder / "out", against, resamples=10)
     assert not (folder / "out").exists(), "nothing is written"
 
 
@@ -43,6 +43,13 @@ def test_predictions_of_another_set(given):
 def test_some_predictions_of_another_set(given):
     given[1]["m"].append(dataclasses.replace(given[1]["m"][0], id="stranger"))
     refused(given, r"m\.jsonl: 1 of 7 predictions are without a dialogue \(stranger\)")
+
+
+def test_what_nothing_is_compared_with(given):
+    """With the last model no later one is compared, and silence would be read as no difference."""
+    more = {"n": given[1]["m"]}
+    refused(given, "--against n: no model stands behind it in --predictions, so nothing would be", "n", **more)
+    refused(given, "nothing to compare with base: there are m, n", "base", **more)
 
 
 def test_half_a_benchmark(given):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.helpers.trees import frozen, linear_of, rows_of, scorer, values
-from unveil.testing.models import TREES, fresh
+from unveil.testing.models import KINDS, fresh
 from unveil.train import adapters
 from unveil.train.options import RecipeOptions
 from unveil.vlm import attention, model_parts
@@ -32,6 +32,7 @@ def lora(copy: Loaded, folder: Path, **options) -> nn.Module:
     return model
 
 
+@pytest.mark.parametrize("family", KINDS, indirect=True)
 def test_adapters_are_trained_and_nothing_else(family: Loaded, tmp_path: Path) -> None:
     """The tree of an adapted model is its plain rows, and every adapter, but no other weight, gets a gradient."""
     found = []
@@ -68,7 +69,7 @@ REMEMBERING = ("llava_siglip", "llava_clip", "internvl")  # whose frozen tower s
 
 
 @pytest.mark.parametrize(
-    ("name", "trained"), [*((name, "adapters") for name in TREES), *((n, "and projector") for n in REMEMBERING)]
+    ("name", "trained"), [*((name, "adapters") for name in KINDS), *((n, "and projector") for n in REMEMBERING)]
 )
 def test_checkpointing_leaves_the_frozen_tower_alone(name: str, trained: str, tmp_path: Path) -> None:
     """The backward pass computes layers of the language model again, as it should, and nothing of the tower.
@@ -102,6 +103,7 @@ def test_checkpointing_leaves_the_frozen_tower_alone(name: str, trained: str, tm
 
 
 @pytest.mark.parametrize("part", [7, 20, 50])
+@pytest.mark.parametrize("family", KINDS, indirect=True)
 def test_attention_in_parts_is_the_same(
     family: Loaded, part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +142,7 @@ def test_paligemma_2_runs_on_plain_rows_and_is_right(tmp_path: Path, caplog: pyt
 
 
 @pytest.mark.parametrize("half", ["weights", "autocast"])
+@pytest.mark.parametrize("family", KINDS, indirect=True)
 def test_half_precision_is_near_and_scored_in_full(half: str, family: Loaded, tmp_path: Path) -> None:
     """bfloat16 keeps 8 bits, some 0.4 % of a value, so that a token's log-probability may be off by a few hundredths.
 

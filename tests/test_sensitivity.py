@@ -131,6 +131,9 @@ def test_models_are_compared_by_what_they_lose(folder: Path) -> None:
     section = looking(folder, "blind", "keen")
     apart = section["differences"]["keen"]["blind"]["blank"]
     assert apart["drop"]["sensitivity"]["value"] == 1 and apart["changed"]["value"] == pytest.approx(2 / 3)
+    assert apart["drop"]["sensitivity"]["p"] == apart["changed"]["p"] == 2 / 4, "a and b differ: none or both swapped"
+    drop = section["models"]["keen"]["blank"]["metrics"]["sensitivity"]["drop"]
+    assert (drop["p"], drop["p_holm"]) == (0.5, 1), "of keen alone, with its image and without"
     assert section["models"]["blind"]["other-patient"]["due_right"]["value"] == 0.5  # n's, by chance
     assert section["models"]["blind"]["lesion-hidden"]["changed"]["value"] == 0
 
@@ -153,10 +156,11 @@ def test_figures_are_those_of_paired_differences() -> None:
             table.add(place[o.cluster], o.sums)
     figures = Figures({"own": counts[0], "other": counts[1]}, 300, 7)
     wanted = differences(other, own, 300, 7)
+    found = figures.differences(METRICS, {"own": 1}, {"other": 1})
     for m in METRICS:
-        found = figures.figure(m, {"own": 1, "other": -1})
-        for part in ("value", "low", "high", "n", "clusters"):
-            assert found[part] == pytest.approx(getattr(wanted[m], part)), (m, part)
+        for part in ("value", "low", "high", "n", "clusters", "differing"):
+            assert found[m][part] == pytest.approx(getattr(wanted[m], part)), (m, part)
+        assert found[m].get("p") == pytest.approx(wanted[m].p), m
 
 
 # ------------------------------------------------------------------------------------------------- what changes
@@ -314,6 +318,33 @@ def test_only_the_same_questions_are_subtracted(folder: Path) -> None:
         of(keen=(written("keen", "lesion-hidden", True), written("keen", "elsewhere-hidden", False)))
     told = of(keen=(written("keen", "lesion-hidden", True), written("keen", "blank", False)))
     assert [one["questions"] for one in told["models"]["keen"].values()] == [3, 3], "nothing of these is subtracted"
+
+
+def test_probes_are_asked_for_where_a_file_has_some_of_their_way(folder: Path) -> None:
+    """Pairs are made apart and of one kind with other closed questions: blank.jsonl has those and no pair, then the
+    random pair too; half of that pair is named, and of the popular one nothing is asked."""
+    plain = dialogue("closed", "Yes", name="a/c", of="a")
+    ways = [("random", "present"), ("random", "absent"), ("popular", "present"), ("popular", "absent")]
+    pairs = {
+        (way, there): dialogue(
+            "closed", "Yes" if there == "present" else "No", name=f"a/{way}/{there}", of="a", pair=f"{way}/a/0"
+        )
+        for way, there in ways
+    }
+    write_jsonl(folder / "dialogues.jsonl", [plain, *pairs.values()])
+    write_jsonl(folder / "own.jsonl", [predicted(d, "Yes.") for d in (plain, *pairs.values())])
+
+    def questions(*asked: Dialogue) -> int:
+        write_jsonl(folder / "blank.jsonl", [predicted(d, "No.", shown="blank") for d in asked])
+        inputs = folder / "records.jsonl", folder / "dialogues.jsonl", {"m": folder / "own.jsonl"}, folder / "out"
+        told = score(*inputs, resamples=20, sensitivity={"m": (folder / "blank.jsonl",)})["sections"]["looking"]
+        found: int = told["models"]["m"]["blank"]["questions"]
+        return found
+
+    random = [pairs[ways[0]], pairs[ways[1]]]
+    assert questions(plain) == 1 and questions(plain, *random) == 3 and questions(*random) == 2
+    with pytest.raises(ScoreError, match=r"blank\.jsonl: predictions are incomplete: .*a/random/absent"):
+        questions(plain, random[0])
 
 
 def test_another_patient_may_be_one_who_is_not_asked_about(folder: Path) -> None:

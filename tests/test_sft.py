@@ -17,7 +17,7 @@ from tests.helpers.tuning import gradients, rows_of, scorer_of, short_run, strea
 from unveil.core import pixels
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.records import Dialogue, RecordError, image_path
-from unveil.testing.models import TREES, fresh
+from unveil.testing.models import KINDS, fresh
 from unveil.train import adapters, checkpoints, loop, sft
 from unveil.train.loop import TrainingError
 from unveil.vlm import scorer as scorer_module
@@ -33,6 +33,7 @@ def base(tiny_folder: Path, dialogues_file: Path, tmp_path: Path) -> sft.Config:
 
 
 @pytest.mark.parametrize("tree", [True, False])
+@pytest.mark.parametrize("family", KINDS, indirect=True)
 def test_the_loss_is_the_plain_one(tree: bool, family: Loaded, tmp_path: Path) -> None:
     """A batch with few logits against one row at a time with all logits: -log softmax at each answer token."""
     rows = rows_of(family.chat, tmp_path)
@@ -51,7 +52,7 @@ def test_the_loss_is_the_plain_one(tree: bool, family: Loaded, tmp_path: Path) -
     assert float(loss / tokens) == pytest.approx(expected / count, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", KINDS)
 def test_one_update_of_each_architecture(name: str, tmp_path: Path, base: sft.Config) -> None:
     """Adapters on language model and projector: every one of them gets a gradient, the loss on the same rows falls."""
     copy = fresh(name)

@@ -36,14 +36,14 @@ def adapted(model: nn.Module) -> set[str]:
 def test_adapters_lie_where_they_should(name: str, base: sft.Config) -> None:
     """On every linear layer of the language model, A and B each; head and tower are left out.
 
-    Gemma's projector is a bare matrix and not a linear layer, so it gets none.
+    The projectors of Gemma 3 and Ovis2 are bare matrices and no linear layers, so they get none.
     """
     lora = replace(base, method="lora")
     model = adapters.prepare(fresh(name).model, lora)
     names = [n for n, p in model.named_parameters() if p.requires_grad]
     assert adapted(model) == {"language"} and len(names) == 2 * linear_of(name)
     assert all("lora_" in n and "lm_head" not in n for n in names)
-    projector = set() if name == "gemma3" else {"projector"}
+    projector = set() if name in ("gemma3", "ovis2") else {"projector"}
     assert adapted(adapters.prepare(fresh(name).model, replace(lora, train_projector=True))) == {"language"} | projector
     assert adapted(adapters.prepare(fresh(name).model, replace(lora, train_tower=True))) == {"language", "tower"}
 

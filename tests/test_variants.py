@@ -25,6 +25,7 @@ from unveil.pipelines.variants import (
     Comparison,
     _some,
     asked_kinds,
+    why_not,
 )
 from unveil.rl import aar
 from unveil.train import dpo, sft
@@ -64,6 +65,20 @@ def test_a_tenth_of_the_patients_is_a_tenth_rounded_up(tmp_path: Path) -> None:
 def test_reports_that_were_asked_for_are_learnt_beside_diagnoses(there: str, kinds: str) -> None:
     asked: Any = [SimpleNamespace(kind=kind) for kind in there.split()]
     assert asked_kinds(asked) == tuple(kinds.split())
+
+
+def test_advice_is_of_what_a_comparison_can_be_told() -> None:
+    """`unveil prefer` names options of its own; a comparison has variants for some, and others are whole commands."""
+    hidden = prefer.SideError("r.jsonl: no box", {"--sides text": "does without", "--map attention": "hides"})
+    whole = "r.jsonl: no box: {} does without, `unveil prefer --name mmedpo --map attention` hides"
+    assert why_not("mmedpo", hidden) == whole.format("--compare mmedpo-text")
+    assert why_not("mmedpo-global", hidden) == whole.format("`unveil prefer --name mmedpo --sides text`")
+    other = prefer.SideError("r.jsonl: no box", {"--noise global": "hides all"})
+    assert why_not("mdpo", other) == "r.jsonl: no box: `unveil prefer --name mdpo --noise global` hides all"
+    collapsed = ValueError("entropy is 0.1 (--least-entropy): lower --learning-rate")
+    assert why_not("aar", collapsed).endswith(" (`unveil train aar` has --least-entropy, `unveil run` has not)")
+    plain = ValueError("lower --learning-rate, or deal by `unveil check --records R`")
+    assert why_not("dpo", plain) == str(plain)
 
 
 def test_every_variant_can_be_trained() -> None:

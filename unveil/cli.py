@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from unveil import __version__
-from unveil.core import layout
+from unveil.core import layout, overview
 
 #: What a person is told who has stopped a command: nothing of its work is kept, or some is.
 ANEW = "the same command begins anew"
@@ -87,6 +87,11 @@ COMMANDS: dict[str, Command] = {
         "ingest.datasets", "data sets that are read as they are distributed: where they are from, what of one is here"
     ),
     "check": Command("audit.check", "find bad boxes, bad images and leaking splits; deal a safe split"),
+    "check-model": Command(
+        "pipelines.check_model",
+        "look at a model first: whether it is computed rightly, how it writes boxes, what it costs and cannot do",
+        options="pipelines.options:CheckModelOptions",
+    ),
     "curate mau": Command("curate.mau", "records to questions with true answers in three steps"),
     "curate noise": Command("curate.noise", "pairs in which noise hides the lesion from the worse side"),
     "gate": Command("gate.trial", "try on a file what may leave this machine; nothing is sent, a page tells"),
@@ -127,6 +132,12 @@ COMMANDS: dict[str, Command] = {
         told=partial(_made, "predictions"),
         options="evaluate.options:PredictOptions",
     ),
+    "check-served": Command(
+        "evaluate.served",
+        "whether a server answers as the trained model that it runs",
+        GOES_ON,
+        options="evaluate.served_options:ServedOptions",
+    ),
     "ask": Command("evaluate.ask", "ask a model about one image", options="evaluate.options:AskOptions"),
     "attention": Command(
         "evaluate.attention",
@@ -152,9 +163,11 @@ COMMANDS: dict[str, Command] = {
     "export boxes": Command(
         "export.boxes", "a model's boxes as DICOM reports or segmentations, or in millimetres of the patient"
     ),
+    "export model": Command("export.model", "a trained model as vLLM, transformers, a hub or llama.cpp reads it"),
     "convert predictions": Command(
         "evaluate.exchange.convert", "predictions that others made as ours, and ours as those of others"
     ),
+    "convert model": Command("vlm.convert", "LLaVA-Med 1.5 and LLaVA-1.5 as transformers and all commands load them"),
     "convert pairs": Command("curate.convert", "preference pairs to or from the form that TRL reads"),
     "study": Command(
         "pipelines.study",
@@ -164,41 +177,10 @@ COMMANDS: dict[str, Command] = {
     "report": Command("pipelines.report", "write the report of a run again", told=partial(_made, "report")),
 }
 
-ABOUT = (
-    f"unveil {__version__}: teach a medical vision-language model to point at what is abnormal and to name it.",
-    "Research software, not a medical device.",
-)
-USAGE = {
-    "unveil COMMAND [options]": "does one of the things below",
-    "unveil COMMAND --help": "explains its options; --help-all also those that are seldom needed",
-    "unveil COMMAND --config run.json": "repeats a run; options given besides go before it",
-    "unveil --completion SHELL": "completion of commands and options in bash, zsh or fish",
-    "unveil --version": "the version",
-}
-GUIDE = {
-    "boxes or labels": "unveil run (fine-tuning): the model once over each answer and epoch",
-    "boxes or masks, and more": (
-        "unveil prefer --name mmedpo: 3 sampled answers per question, wrong ones, hidden lesions"
-    ),
-    "a fine-tuned model, boxes": ("unveil train aar: 8 sampled answers per question, rewarded for pointing and naming"),
-    "answers without boxes": "unveil prefer --name dpo --expert ...: an expert who knows, 1 request per question",
-    "many images, few labels": "unveil curate selftrain: an expert who sees, 10 requests per image",
-    "before training on pairs": "unveil audit: what they would teach besides medicine",
-}
-PAGES = "docs/how-to/preferences.md, docs/explanation/results.md"
-
 
 def usage(width: int = 80) -> str:
     """The overview that ``unveil`` and ``unveil --help`` print, wrapped at ``width``."""
-    return "\n\n".join(
-        [
-            "\n".join(layout.paragraph(line, width) for line in ABOUT),
-            layout.rows(list(USAGE.items()), width),
-            layout.rows([(name, command.help) for name, command in COMMANDS.items()], width),
-            "Which way to a better model:\n" + layout.rows(list(GUIDE.items()), width),
-            layout.paragraph(f"More, with costs and figures: {PAGES}", width),
-        ]
-    )
+    return overview.text({name: command.help for name, command in COMMANDS.items()}, width)
 
 
 def parse(arguments: Sequence[str]) -> tuple[Command, Any]:
@@ -362,7 +344,7 @@ USER_ERRORS = (ValueError, OSError)
 
 def _told(error: Exception, command: Command | None, config: Any) -> int | None:
     """Tells an error that a person can mend, and returns the exit code; None for others, which are faults of ours."""
-    from unveil.core import faults, files, options, paths, provenance
+    from unveil.core import faults, files, memory, options, paths, provenance
     from unveil.core.untrusted import readable
 
     if isinstance(error, provenance.DryRun):
@@ -378,19 +360,10 @@ def _told(error: Exception, command: Command | None, config: Any) -> int | None:
         _say(f"error: {readable(said if config is None else paths.named(config, said))}")
         return 1
     if command and (faults.worker_ended(error) or faults.out_of_memory(error)):
-        what = _short_of_memory(error, vars(error).get("config", config))
+        what = memory.short(error, vars(error).get("config", config))
         _say("; ".join(filter(None, [f"error: {what}", command.stopped])))
         return 1
     return None
-
-
-def _short_of_memory(error: BaseException, config: Any) -> str:
-    from unveil.core import faults, memory, provenance
-
-    if faults.worker_ended(error):
-        fewer = ": fewer --workers" if "workers" in provenance.plain(config) else ""
-        return f"a worker process was ended, mostly for lack of memory{fewer}"
-    return f"out of memory: {memory.advice(config, error)}"
 
 
 if __name__ == "__main__":

@@ -70,6 +70,12 @@ class Vllm:
                 self.models[body["model"]] = models.load(body["model"], device="cpu")
             return self.harm(len(self.bodies) - 1, self._drawn(self.models[body["model"]], body))
 
+    def listed(self, path: str) -> tuple[int, Reply | str]:
+        """The models that it has, where they are asked for."""
+        if path != "/v1/models":
+            return 404, '{"detail": "Not Found"}'
+        return 200, {"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]}
+
     def _managed(self, path: str, body: dict[str, Any]) -> str | int:
         name = path.rsplit("/", 1)[-1]
         self.calls.append((name, body))
@@ -86,14 +92,14 @@ class Vllm:
         torch.manual_seed(body["seed"])  # the handler's thread has no other use for it
         processor, words, model = loaded.chat.processor, loaded.chat.tokenizer, loaded.model.eval()
         inputs = _prompt(processor, body["messages"])
-        bias = {(int(i),): float(b) for i, b in body["logit_bias"].items()} if self.biased else None
+        bias = {(int(i),): float(b) for i, b in body["logit_bias"].items()} if self.biased else {}
         body = {"n": 1, "stop_token_ids": sorted(loaded.chat.stops), "skip_special_tokens": True} | body
         body = {"logprobs": False, "return_token_ids": False} | body  # what vLLM takes for granted
         how: dict[str, Any] = {"do_sample": False}
         if body["temperature"]:
             how = {"do_sample": True, "temperature": body["temperature"], "top_k": 0, "top_p": 1.0}
         out = model.generate(
-            **inputs, **how, sequence_bias=bias,
+            **inputs, **how, sequence_bias=bias or None,
             num_return_sequences=body["n"], max_new_tokens=body["max_tokens"], eos_token_id=body["stop_token_ids"],
             pad_token_id=words.pad_token_id, return_dict_in_generate=True, output_scores=True,
             output_logits=True,
@@ -158,10 +164,15 @@ def drawing(**served: Any) -> Iterator[Vllm]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             vllm.received.append((list(self.headers), body))
             reply = vllm.answer(self.path, json.loads(body))
-            status, text = (reply, "no") if isinstance(reply, int) else (200, reply)
-            data = text.encode() if isinstance(text, str) else json.dumps(text).encode()
+            self._sent(*((reply, "no") if isinstance(reply, int) else (200, reply)))
+
+        def do_GET(self) -> None:
+            self._sent(*vllm.listed(self.path))
+
+        def _sent(self, status: int, reply: Reply | str) -> None:
+            data = reply.encode() if isinstance(reply, str) else json.dumps(reply).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "text/plain" if isinstance(text, str) else "application/json")
+            self.send_header("Content-Type", "text/plain" if isinstance(reply, str) else "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

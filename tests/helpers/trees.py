@@ -20,8 +20,19 @@ QUESTIONS = ("Where is the nodule?", "Is anything abnormal in this image?", "Nam
 ANSWERS = ("Yes.", "nodule; cyst (round, sharp edge).", "No.", "Detection: normal.\nLocalisation: none.")
 
 #: Linear layers of a tiny language model, where not q, k, v, o and gate, up, down in each of two layers.
-#: The gated delta rule has five in the place of four, a convolution two; experts are none, the one shared has a gate.
-LINEAR = {"qwen3_5": 15, "minicpmv4_6": 15, "qwen3_5_moe": 17, "lfm2_vl": 12}
+#: The gated delta rule has five in the place of four, a convolution two; experts are none, the one shared has a gate;
+#: GLM's gate and up are one. Gemma 4 has five layers, of which two read the keys of others; each has two more for what
+#: it is told of the tokens, and one stands for all.
+LINEAR = {
+    "qwen3_5": 15,
+    "minicpmv4_6": 15,
+    "qwen3_5_moe": 17,
+    "lfm2_vl": 12,
+    "qwen3_vl_moe": 8,
+    "glm4v": 12,
+    "glm46v": 12,
+    "gemma4": 3 * 9 + 2 * 7 + 1,
+}
 
 
 def linear_of(name: str) -> int:

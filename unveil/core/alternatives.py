@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from unveil.core.answers import IN_CHINESE, yes_no, yes_or_no_alone
+from unveil.core.answers import yes_no, yes_or_no_alone
+from unveil.core.chinese import IN_CHINESE
 from unveil.core.choices import LETTERS, write_choice
 from unveil.core.records import Dialogue
 

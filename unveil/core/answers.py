@@ -16,6 +16,7 @@ from typing import Literal
 from unveil.core.aligned import Aligned, Span, joined
 from unveil.core.assertions import Claim, Clause, claims, conclusion, content, read, verdict
 from unveil.core.box_formats import MARKUP, BoxFormat, View, mark
+from unveil.core.chinese import said_again, said_first
 from unveil.core.choices import read_choice
 from unveil.core.dialects import answer_text, heard
 from unveil.core.geometry import Box
@@ -256,23 +257,12 @@ _ANSWER = re.compile(
 )
 _NO = re.compile(rf"(?<![\w-])no{_WHOLE}", re.I)
 
-#: Chinese answers to a question for yes or no, each with the contrary; that of a yes does not hold it.
-_AFFIRMATIONS = {"是": "否", "是的": "否", "对": "错", "有": "无"}
-_DENIALS = {"是": "否 不是 不是的 不", "对": "不对 错", "有": "没有 没 无"}
-IN_CHINESE = _AFFIRMATIONS | {no: yes for yes, several in _DENIALS.items() for no in several.split()}
-
-
-def _in_chinese(text: str) -> bool | None:
-    """As ``yes_no``, of an answer that begins with one of these words: 是的，有积液。"""
-    first = re.split(r"[\s，,。.；;！!]", text.strip(), maxsplit=1)[0]
-    return first in _AFFIRMATIONS if first in IN_CHINESE else None
-
 
 @lru_cache(maxsize=1 << 12)
 def yes_or_no_alone(text: str) -> bool | None:
     """True for an answer that is yes and nothing else, False for no, None for any other."""
     alone = re.sub(r"\W", "", text).casefold()
-    return {"yes": True, "no": False}.get(alone, _in_chinese(alone))
+    return {"yes": True, "no": False}.get(alone, said_first(alone))
 
 
 @lru_cache(maxsize=1 << 12)
@@ -281,7 +271,7 @@ def yes_no(text: str) -> bool | None:
 
     A no that does not stand alone counts where there is no yes: "Yes, there is no effusion.".
     """
-    if (said_in_chinese := _in_chinese(text)) is not None:
+    if (said_in_chinese := said_first(text)) is not None:
         return said_in_chinese
     words = _ANSWER.findall(text) or _NO.findall(text)
     said = {re.sub(r"\W", "", word).lower() in ("yes", "y", "true") for word in words}
@@ -295,8 +285,10 @@ def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool |
     normal?" "There is no abnormality."), and no where it denies that. A question that denies something which is no
     known name ("Is the nodule not calcified?") is answered by such a word only.
     """
-    plain = _ANSWER.search(text) or _in_chinese(text) is not None
-    return yes_no(text) if plain else _agrees(question, text, tuple(vocabulary))
+    if _ANSWER.search(text) or said_first(text) is not None:
+        return yes_no(text)
+    said = said_again(question, text)
+    return _agrees(question, text, tuple(vocabulary)) if said is None else said
 
 
 @lru_cache(maxsize=1 << 12)

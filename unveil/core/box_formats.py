@@ -264,6 +264,18 @@ _ROWS = {
             late(LIST),
             1000.0,
         ),
+        # GLM-4.1V and its successors: 0-1000; the same tokens stand around what else is the answer, which is no box
+        BoxFormat(
+            "glm",
+            integers("<|begin_of_box|>[[{}, {}, {}, {}]]<|end_of_box|>"),
+            late(
+                rf"(?:<\|begin_of_box\|>\s*+)?\[\s*+{LIST}(?>(?:\s*+,\s*+{LIST})*)\s*+,?\s*+(?:\]|\Z)"
+                rf"(?:\s*+<\|end_of_box\|>)?"
+                rf"|<\|begin_of_box\|>\s*+\[(?=[^<\d]{{0,200}}+\d)[^<]{{0,200}}+(?:<\|end_of_box\|>|\Z)|{LIST}"
+            ),
+            late(LIST),
+            1000.0,
+        ),
         # LLaVA-1.5 family: floats 0-1 of the image padded to a square
         BoxFormat("unit-square", thousandths, **numbers_alone(), grid=1.0, square=True),
         # floats 0-1 of the image as it is

@@ -110,6 +110,11 @@ def _look_at_options(dialogue: Dialogue, p: Prediction) -> None:
         raise ScoreError(f"{p.id}: an option has no log-probability; predict it again")
 
 
+def way(pair: str) -> str:
+    """How what is absent was chosen in a pair of questions (``Dialogue.pair``)."""
+    return pair.partition("/")[0]
+
+
 def some(ids: Iterable[str], most: int = 5) -> str:
     """The first of many ids, as a message names them."""
     ids = sorted(ids)

@@ -1,10 +1,18 @@
-"""What a person can change so that a command needs less memory."""
+"""What a person is told where memory has run out, and what he can change so that a command needs less."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from unveil.core import provenance
+from unveil.core import faults, provenance
+
+
+def short(error: BaseException, config: Any) -> str:
+    """What has happened and what to change: memory has run out, here or in a worker process, which was ended for it."""
+    if faults.worker_ended(error):
+        fewer = ": fewer --workers" if "workers" in provenance.plain(config) else ""
+        return f"a worker process was ended, mostly for lack of memory{fewer}"
+    return f"out of memory: {advice(config, error)}"
 
 
 def advice(config: Any, error: BaseException) -> str:

@@ -31,9 +31,10 @@ def check(config: Any) -> None:
     """Raises ``NumberError`` where a number in a configuration is too low for its option."""
     for option in every(type(config), config):
         value = option.of(config)
+        numbers = [one for one in (value if isinstance(value, tuple) else [value]) if isinstance(one, int)]
         for least in _least(option.hint):
-            if isinstance(value, int) and value < least:
-                raise NumberError(f"{option.flag} {value}: a whole number from {least} on is needed")
+            if numbers and min(numbers) < least:
+                raise NumberError(f"{option.flag} {min(numbers)}: a whole number from {least} on is needed")
 
 
 def _least(hint: Any) -> Iterator[int]:

@@ -36,6 +36,24 @@ def fault(
     return next(filter(None, faults), None)
 
 
+def nameless(options: Sequence[Option], words: Sequence[str]) -> str | None:
+    """That a list of values is named without one, where that says nothing; None where none is.
+
+    It says something where a list is given otherwise, which is emptied so, and where an option may also have none.
+    """
+    bare = {name for name, values in _given(words) if not values}
+    lists = [option for option in options if option.name in bare and not option.default]
+    taken = ((option, Takes.of(option.hint)) for option in lists)
+    return next(
+        (
+            f"{option.flag}: at least one value is needed, {takes.metavar}"
+            for option, takes in taken
+            if takes.variadic and not takes.optional
+        ),
+        None,
+    )
+
+
 def _given(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Options as they are typed, each with the words up to the next one; those before the first stand under ""."""
     name, values = "", list[str]()

@@ -114,7 +114,8 @@ def _depth(kind: type, name: str) -> int:
 
 
 def _typed(name: str) -> str:
-    return name.replace("_", "-")
+    """A field's name as it is typed; one that Python keeps for itself has a line behind it, ``for_``."""
+    return name.removesuffix("_").replace("_", "-")
 
 
 def _within(name: str, prefix: str, hidden: bool, option: Option) -> Option:
@@ -197,7 +198,7 @@ def read(kind: type, words: Sequence[str], prog: str, default: Any = None) -> An
     given: dict[str, Any] = {} if default is None else {"default": default}
     try:
         with contextlib.redirect_stderr(io.StringIO()) as said:
-            return tyro.cli(kind, args=words, prog=prog, description="", **given)
+            config = tyro.cli(kind, args=words, prog=prog, description="", **given)
     except SystemExit as refused:
         if not refused.code:  # tyro's own options, such as the one that writes what shells complete
             raise
@@ -205,6 +206,12 @@ def read(kind: type, words: Sequence[str], prog: str, default: Any = None) -> An
 
         fault = option_errors.fault(every(kind, default), words, getattr(kind, "lacks", {}))
         raise OptionError(fault or option_errors.unboxed(said.getvalue())) from refused
+    if any(word.startswith("--") and after.startswith("--") for word, after in pairwise([*words, "--"])):
+        from unveil.core import option_errors
+
+        if fault := option_errors.nameless(every(kind, default), words):
+            raise OptionError(fault)
+    return config
 
 
 def load_plugins(kind: type, words: Sequence[str]) -> tuple[Path, ...]:
@@ -237,7 +244,7 @@ def words(config: Any) -> list[str]:
         elif value != usual and tyro.conf.Positional in notes(hints[field.name]):
             told.insert(0, str(value))
         elif value != usual:
-            told += _option(field.name.replace("_", "-"), value)
+            told += _option(_typed(field.name), value)
     return told
 
 

@@ -90,6 +90,11 @@ def altered(shown: Shown, records: Iterable[Record], seed: int = 0) -> Altered:
     return Altered(shown, seed, taking, others, left_out)
 
 
+def perhaps_one_person(record: Record, other: Record | None) -> bool:
+    """Whether nothing tells that a record and the ``other`` one, shown in its place, are of two patients."""
+    return other is not None and (record.patient is None or other.patient is None)
+
+
 def deranged(records: Iterable[Record], seed: int) -> dict[str, Record]:
     """For each record one of another patient (``Record.cluster``) with the same modality and split, where there is one.
 

@@ -189,11 +189,15 @@ def preferred(gaps: Mapping[int, float], orders: int, skipped: Counter[str]) -> 
     return None
 
 
+class NoPairError(records.RecordError):
+    """Of none of the questions a pair could be made."""
+
+
 def write_pairs(made: Sequence[Pair], config: Any, skipped: Counter[str]) -> dict[str, Any]:
     """Writes pairs with image paths as seen from their file, and says what came to nothing. No pair is an error."""
     if not made:
         why = left_out(skipped) or "there are no such dialogues"
-        raise records.RecordError(f"{config.dialogues}: no pair could be made: {why}")
+        raise NoPairError(f"{config.dialogues}: no pair could be made: {why}")
     jsonl.write_jsonl(config.out, [records.rebased(p, config.dialogues, config.out) for p in made])
     console.say(f"{len(made)} pairs in {config.out}")
     for reason, count in skipped.items():

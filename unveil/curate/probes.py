@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from unveil.core import benchmarks, console, jsonl, provenance, report_sections
+from unveil.core import benchmarks, console, joined, jsonl, provenance, report_sections
 from unveil.core.answers import says_nothing
 from unveil.core.names import normal
 from unveil.core.number_types import Count
@@ -140,7 +140,7 @@ def _ordered(image: ImageTruth, way: Way, together: CoOccurrences, rng: np.rando
 def _pair(record: Record, pair: str, both: tuple[str, str]) -> Iterator[Dialogue]:
     for name, answer, there in zip(both, ("Yes", "No"), ("present", "absent"), strict=True):
         yield Dialogue(
-            id=f"{record.id}/probe/{pair.partition('/')[0]}/{pair.rpartition('/')[2]}/{there}",
+            id=f"{record.id}/probe/{joined.way(pair)}/{pair.rpartition('/')[2]}/{there}",
             record=record.id,
             image=record.image,
             split=record.split,
@@ -192,7 +192,7 @@ def _probes(config: Config) -> dict[str, int]:
         told = ", ".join(f"{count} x {why}" for why, count in skipped.items()) or f"no image is in {config.split}"
         raise RecordError(f"{config.records}: no pair of questions could be made: {told}")
     jsonl.write_jsonl(config.out, made)
-    ways = Counter((d.pair or "").partition("/")[0] for d in made)
+    ways = Counter(joined.way(d.pair or "") for d in made)
     console.say(f"{len(made) // 2} pairs in {config.out}: " + ", ".join(f"{n // 2} {way}" for way, n in ways.items()))
     for reason, count in skipped.items():
         console.say(f"  left out {count} x {reason}")

@@ -15,7 +15,6 @@ import numpy as np
 
 from unveil.core import choices, phrases, report_sections
 from unveil.core.answers import (
-    IN_CHINESE,
     NOTHING,
     clean,
     says_nothing,
@@ -27,6 +26,7 @@ from unveil.core.answers import (
     yes_no,
 )
 from unveil.core.box_formats import MARKUP, View, unmark
+from unveil.core.chinese import IN_CHINESE
 from unveil.core.geometry import ious, match, scale
 from unveil.core.grading import HIT, Case, Outcome, grade, score
 from unveil.core.names import normal

@@ -49,6 +49,16 @@ class Ranked:
         return cls(cluster_D[order_D], score_D[order_D], hit_DT[order_D], true_C)
 
 
+def side_by_side(first: Ranked, second: Ranked) -> Ranked:
+    """The boxes of two models as one model's on twice as many clusters: the first model's, then the second's."""
+    return Ranked.of(
+        np.concatenate([first.cluster_D, second.cluster_D + len(first.true_C)]),
+        np.concatenate([first.score_D, second.score_D]),
+        np.concatenate([first.hit_DT, second.hit_DT]),
+        np.concatenate([first.true_C, second.true_C]),
+    )
+
+
 @dataclass(frozen=True)
 class Resamples:
     """How often each cluster was drawn in some resamples."""
@@ -125,11 +135,11 @@ def _interpolated(own_BK: Counts, all_BK: Floats, true_B: Ints | Counts) -> tupl
     return precision_BK, reached_BK
 
 
-def sensitivities(ranked: Ranked, answers_C: Ints, drawn: Resamples, rates_F: Floats = RATES) -> Floats:
+def sensitivities(ranked: Ranked, images_C: Ints, drawn: Resamples, rates_F: Floats = RATES) -> Floats:
     """FROC: the share of true boxes that are found at a threshold of confidence at which at most so many boxes per
-    answer are false, (B, F), at the first threshold of IoU; NaN where nothing is there.
+    image are false, (B, F), at the first threshold of IoU; NaN where nothing is there.
 
-    ``answers_C`` counts all answers, those without a true box too. No value is interpolated: between two thresholds
+    ``images_C`` counts all images, those without a true box too. No value is interpolated: between two thresholds
     lies no other, and equally sure boxes come together. A model that never reaches a rate has the sensitivity of all
     its boxes there (Bandos et al. 2009, doi 10.1111/j.1541-0420.2008.01049.x, on FROC).
     """
@@ -141,7 +151,7 @@ def sensitivities(ranked: Ranked, answers_C: Ints, drawn: Resamples, rates_F: Fl
     for rows, part in drawn.parts(len(ends_G)):
         hits_BG = part.up_to(ranked.cluster_D[hit_D], hits_G)
         false_BG = part.up_to(ranked.cluster_D, ends_G) - hits_BG
-        allowed_BF = np.floor(rates_F * part.total(answers_C)[:, None] + 1e-9).astype(np.int64)
+        allowed_BF = np.floor(rates_F * part.total(images_C)[:, None] + 1e-9).astype(np.int64)
         at_BF = _within(false_BG, allowed_BF)
         found_BF = np.pad(hits_BG, ((0, 0), (1, 0)))[np.arange(len(at_BF))[:, None], at_BF]
         true_B1 = part.total(ranked.true_C)[:, None].astype(float)

@@ -185,6 +185,14 @@ class Boxes:
         counts_C: Ints = self.by_cluster(self.proven, np.arange(len(self.proven.answers))).astype(int)
         return counts_C
 
+    @cached_property
+    def images_C(self) -> Ints:
+        """The images that are asked about: of one there may be several questions, as of every name that it may have."""
+        number = {cluster: i for i, cluster in enumerate(self.clusters)}
+        images = {a.image: number[a.cluster] for a in self.proven.answers}
+        counts_C: Ints = np.bincount(np.array(list(images.values()), int), minlength=len(self.clusters))
+        return counts_C
+
     def _ranked(
         self, hit_DT: Bools, name: str | None = None, counts_D: Bools | None = None, inside_G: Bools | None = None
     ) -> Ranked:
@@ -211,13 +219,13 @@ class Boxes:
             return {}
         aps_NBT = np.array([average_precision(one, drawn) for one in self.by_name.values()])
         found = {f"ap50:{name}": ap_BT[:, 0] for name, ap_BT in zip(self.by_name, aps_NBT, strict=True)}
-        mean_BT = _mean(aps_NBT)
+        mean_BT = mean(aps_NBT)
         found |= {"ap50": mean_BT[:, 0], "ap": mean_BT.mean(1)}
         for size, ranked in self.by_size.items():
-            found[f"ap50_{size}"] = _mean(np.array([average_precision(one, drawn)[:, 0] for one in ranked]))
+            found[f"ap50_{size}"] = mean(np.array([average_precision(one, drawn)[:, 0] for one in ranked]))
         found["ap50_any"] = average_precision(self.nameless, drawn)[:, 0]
         for name, boxes in (("froc", self.pooled), ("froc_any", self.nameless)):
-            at_BF = sensitivities(boxes, self.answers_C, drawn)
+            at_BF = sensitivities(boxes, self.images_C, drawn)
             found[name] = at_BF.mean(1)
             found |= {f"{name}:{i}": at_BF[:, i] for i in range(at_BF.shape[1])}
         return found
@@ -226,8 +234,8 @@ class Boxes:
         """What the page draws: FROC from 1/8 to 8 false boxes an image, and the precision at each recall, the mean over
         names, whose mean is ``ap50``."""
         once, rates_F = Resamples.of(np.ones((1, len(self.clusters)))), 2.0 ** np.linspace(-3, 3, points)
-        froc = sensitivities(self.pooled, self.answers_C, once, rates_F)[0]
-        precision = _mean(np.array([precision_at_recalls(one) for one in self.by_name.values()]))
+        froc = sensitivities(self.pooled, self.images_C, once, rates_F)[0]
+        precision = mean(np.array([precision_at_recalls(one) for one in self.by_name.values()]))
         return {
             "froc": [[round(float(x), 4), round(float(y), 4)] for x, y in zip(rates_F, froc, strict=True)],
             "precision": [
@@ -314,7 +322,7 @@ def _difference(a: Boxes, b: Boxes, figure: str, value: float, drawn_B: Floats) 
     return difference(found, int(apart_C.sum()))
 
 
-def _mean(values_N: Floats) -> Floats:
+def mean(values_N: Floats) -> Floats:
     """The mean over the first axis of what is a number; NaN where nothing is."""
     known_N = ~np.isnan(values_N)
     return divided(np.where(known_N, values_N, 0.0).sum(0), known_N.sum(0))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from unveil.core.bootstrap import MANY, TELLING
-from unveil.evaluate.report_tables import ASKED, DIAGNOSIS, MEASURES, OTHER, Measure
+from unveil.core.measures import ASKED, DIAGNOSIS, MEASURES, OTHER, Measure
 
 Verdict = Literal["better", "worse", "different", "undecided", "too few", "no interval"]
 
@@ -191,7 +191,8 @@ def changes(scores: Mapping[str, Any]) -> dict[str, Any]:
     present = dict.fromkeys(k for values in metrics.values() for k in values)
     order = [k for k in MEASURES if k in present] + [k for k in present if k not in MEASURES]
     differences = scores.get("differences", {})
-    apart = {f"{b} − {a}": values for b, others in differences.items() for a, values in others.items()}
+    compared = {f"{b} − {a}": (b, a) for b, others in differences.items() for a in others}
+    apart = {pair: differences[b][a] for pair, (b, a) in compared.items()}
     beside = _beside(scores, every, apart) if len(every) >= FEW else None
     if beside:
         told = [f"{every[1]} − {every[0]}", *(f"{name} − {every[1]}" for name in models[2:])]
@@ -207,6 +208,7 @@ def changes(scores: Mapping[str, Any]) -> dict[str, Any]:
         "unit": units(scores.get("bootstrap", {})),
         "beside": beside,
         "pairs": list(apart),
+        "compared": [compared[pair] for pair in apart],
         "rows": measured,
         "groups": list(dict.fromkeys(row["measure"].group for row in measured)),
         "unmeasured": [row["measure"] for row in rows if not row["measured"]],

@@ -1,7 +1,7 @@
 """Boxes of many answers as arrays, and which of them meet true ones.
 
-An answer is what COCO calls an image: one question on one image. What is fixed for an answer (who meets whom) is told
-here once; resamples only weight answers (``box_curves``).
+An answer is what COCO calls an image: one question on one image; there may be several on one. What is fixed for an
+answer (who meets whom) is told here once; resamples only weight answers (``box_curves``).
 
 Shapes: U answers, D boxes that answers give, G true boxes, P pairs of the two in one answer, T thresholds.
 """
@@ -35,6 +35,8 @@ class BoxAnswer(NamedTuple):
     """
 
     id: str
+    image: str
+    """The id of its record."""
     kind: Kind
     cluster: str
     area: float

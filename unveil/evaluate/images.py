@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unveil.core import console, digests, image_files, pixels
 from unveil.core.jsonl import read_jsonl
 from unveil.core.records import Dialogue, Prediction, Record, RecordError, image_path
-from unveil.core.shown import GREY, OF_RECORDS, PATCHES, Altered, altered
+from unveil.core.shown import GREY, OF_RECORDS, PATCHES, Altered, altered, perhaps_one_person
 from unveil.evaluate.options import PredictOptions
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class Images:
         taken = [d for d in asked if change.takes(d.record)]
         for why, n in self._left_out(asked).items():
             console.say(f"--image {change.shown}: {n} images are left out: {why}")
+        if unsure := self._unsure(taken):
+            told = "it is not known whose they are or whose is shown, so both may be one person's"
+            console.say(f"--image {change.shown}: of {unsure} images {told}")
         if not taken:
             raise RecordError(f"{self.dialogues}: no image that is asked about can be shown as {change.shown}")
         return taken
@@ -54,6 +57,12 @@ class Images:
         return dict(
             sorted(Counter(left[name] for name in dict.fromkeys(d.record for d in asked) if name in left).items())
         )
+
+    def _unsure(self, asked: Sequence[Dialogue]) -> int:
+        """Of how many images that are asked about nothing tells that another patient's is shown."""
+        records, others = self.change.records, self.change.others
+        names = {d.record for d in asked} & others.keys()
+        return sum(perhaps_one_person(records[name], others[name]) for name in names)
 
     def encoded(self, chat: Chat, batch: Sequence[Dialogue]) -> list[EncodedExample]:
         """A batch of questions as the model takes them, without their answers."""
@@ -99,9 +108,9 @@ class Images:
             return {}
         how = {"seed": self.change.seed, "grey": GREY, "patches": PATCHES}
         left_out = self._left_out(wanted)
-        return {
-            "shown": {"image": self.change.shown, "images": len({d.record for d in asked}), **how, "left_out": left_out}
-        }
+        unsure = {"perhaps_one_person": self._unsure(asked)} if self.change.shown == "other-patient" else {}
+        images = len({d.record for d in asked})
+        return {"shown": {"image": self.change.shown, "images": images, **how, **unsure, "left_out": left_out}}
 
 
 def images(config: PredictOptions) -> Images:

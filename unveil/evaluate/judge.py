@@ -141,6 +141,6 @@ def _show(figures: Mapping[str, Any]) -> None:
         titles = ["", "n", "right and 95 % interval", "hung on\nthe order", "without\na verdict"]
         console.table(f"Judged by {judge}", titles, rows)
     if told := figures.get("agreement"):
-        kappa = told["kappa"]
-        figure = kappa["reason"] if kappa["value"] is None else written(kappa)
-        console.say(f"Cohen's kappa of both judges: {figure}, over {told['n']} answers")
+        lack = "none, since both always say the same" if told["n"] else "none, since no answer has two verdicts"
+        kappa = lack if told["kappa"]["value"] is None else written(told["kappa"])
+        console.say(f"Cohen's kappa of both judges: {kappa}; they agree on {written(told['agree'], n=True)} of answers")

@@ -166,7 +166,10 @@ def agreement(
     first: Sequence[JudgedPrediction], second: Sequence[JudgedPrediction], resamples: int, seed: int
 ) -> dict[str, Any]:
     """Cohen's kappa (1960, doi 10.1177/001316446002000104) of two judges' verdicts, right or not, with its interval,
-    and the share on which they agree; over the answers on which both have a verdict."""
+    and the share on which they agree with its; over the answers on which both have a verdict.
+
+    Of a kappa that no resample moves, such as 1, no interval is known: an exact one would rest on how often a verdict
+    agrees by chance. That of the share on which judges agree is the one to read."""
     other = {(row.model, row.id): row.verdict == "right" for row in second if row.verdict not in ("none", "empty")}
     pairs = [
         (row.cluster, (row.verdict == "right", other[row.model, row.id]))
@@ -176,11 +179,11 @@ def agreement(
     cells = [(cluster, [float((a, b) == cell) for cell in _CELLS]) for cluster, (a, b) in pairs]
     table_C4, clusters = _sums(cells, 4)
     value, values_B = _resampled(table_C4, resamples, seed, kappa)
-    same = sum(a == b for _, (a, b) in pairs)
+    same, same_B = _resampled(table_C4, resamples, seed, _agreeing)
     return {
-        "kappa": plain(estimate(value, values_B, len(pairs), clusters, lowest=-1.0)),
+        "kappa": plain(estimate(value, values_B, len(pairs), clusters, lowest=-1.0, highest=np.inf)),
         "n": len(pairs),
-        "agree": same / len(pairs) if pairs else None,
+        "agree": plain(estimate(same, same_B, len(pairs), clusters)),
     }
 
 
@@ -196,6 +199,10 @@ def kappa(table_B4: Array) -> Array:
         seen = (both + neither) / n
         chance = ((both + first) * (both + second) + (second + neither) * (first + neither)) / n**2
         return np.where(chance < 1, (seen - chance) / (1 - chance), np.nan)
+
+
+def _agreeing(table_B4: Array) -> Array:
+    return divided(table_B4[:, [0, 3]].sum(1), table_B4.sum(1))
 
 
 def _share(sums_B2: Array) -> Array:

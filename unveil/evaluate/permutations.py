@@ -6,7 +6,7 @@ least as large as it is, on either side (approximate randomisation: Noreen 1989;
 all swaps are tried; else some are drawn, and p = (k + 1) / (B + 1) for k of B (Phipson and Smyth 2010,
 doi 10.2202/1544-6115.1585).
 
-Shapes: B swaps, C clusters, R ratios.
+Shapes: B swaps, C clusters, D of them that differ, R ratios.
 """
 
 from __future__ import annotations
@@ -46,22 +46,33 @@ def p_values(first: Sums, second: Sums, swaps: int, seed: int) -> dict[str, floa
 def p_of_figures(
     figures: Mapping[str, Callable[[Array], Array]], first_CK: Array, second_CK: Array, swaps: int, seed: int
 ) -> dict[str, float]:
-    """Two-sided p of each figure that both models have; it is a function of sums (..., K), here by cluster.
-
-    All swaps are tried where few clusters differ in any of the sums.
-    """
+    """Two-sided p of each figure that both models have; it is a function of sums (..., K), here by cluster."""
     change_CK = second_CK - first_CK
     differ_C = np.any(np.abs(change_CK) > ROUNDING, axis=1)
-    clusters = int(differ_C.sum())
-    exact = clusters <= EXACT
-    found = {name: abs(float(of(second_CK.sum(0)) - of(first_CK.sum(0)))) for name, of in figures.items()}
-    k = {name: 0 if exact else 1 for name, value in found.items() if not np.isnan(value)}
-    for swaps_BC in [_every(clusters)] if exact else _coins(clusters, swaps, seed):
-        moved_BK = swaps_BC @ change_CK[differ_C]
+
+    def apart(swaps_BD: Array) -> dict[str, Array]:
+        moved_BK = swaps_BD @ change_CK[differ_C]
         first_BK, second_BK = first_CK.sum(0) + moved_BK, second_CK.sum(0) - moved_BK
+        return {name: of(second_BK) - of(first_BK) for name, of in figures.items()}
+
+    return p_of_swaps(apart, int(differ_C.sum()), swaps, seed)
+
+
+def p_of_swaps(
+    apart: Callable[[Array], Mapping[str, Array]], clusters: int, swaps: int, seed: int, most: int = 2**EXACT
+) -> dict[str, float]:
+    """Two-sided p of differences that ``apart`` computes, (B,) each, from which of the ``clusters`` that differ are
+    swapped, (B, D) of 0 and 1.
+
+    Of no more than ``most`` swaps all are tried.
+    """
+    exact = 2**clusters <= most
+    found = {name: abs(float(apart_1[0])) for name, apart_1 in apart(np.zeros((1, clusters))).items()}
+    k = {name: 0 if exact else 1 for name, value in found.items() if not np.isnan(value)}
+    for swaps_BD in [_every(clusters)] if exact else _coins(clusters, swaps, seed):
+        moved = apart(swaps_BD)
         for name in k:
-            apart_B = np.abs(figures[name](second_BK) - figures[name](first_BK))
-            k[name] += int((~(apart_B < found[name] - ROUNDING)).sum())
+            k[name] += int((~(np.abs(moved[name]) < found[name] - ROUNDING)).sum())
     return {name: extreme / (2**clusters if exact else swaps + 1) for name, extreme in k.items()}
 
 

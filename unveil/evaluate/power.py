@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from unveil.core.bootstrap import MANY
+from unveil.core.measures import MEASURES
 from unveil.evaluate.changes import behind, changes
-from unveil.evaluate.report_tables import HEADLINES, MEASURES, figure
+from unveil.evaluate.report_tables import HEADLINES, figure
 
 #: So many measures are named.
 MOST = 3

@@ -73,6 +73,10 @@ def score(
         raise ScoreError("there are no predictions to score")
     if strangers := set(against) - set(predictions):
         raise ScoreError(f"nothing to compare with {', '.join(sorted(strangers))}: there are {', '.join(predictions)}")
+    pairs = [(b, a) for i, b in enumerate(predictions) for a in list(predictions)[:i] if not against or a in against]
+    if against and not pairs:
+        told = "no model stands behind it in --predictions, so nothing would be compared"
+        raise ScoreError(f"--against {' '.join(against)}: {told}; put what others are compared with first")
     records = unique(read_jsonl(records_path, Record), str(records_path))
     every = unique(read_jsonl(dialogues_path, Dialogue), str(dialogues_path))
     given = PredictionFiles(records, every, Path(records_path).parent, elsewhere)
@@ -90,8 +94,6 @@ def score(
     for name, path in chosen_on.items():
         given.look_at_validation(name, path, splits, found, kept.of(name, validation=True))
     shown = given.without_images(sensitivity or {}, predictions, dialogues, seed)
-    names = list(found)
-    pairs = [(b, a) for i, b in enumerate(names) for a in names[:i] if not against or a in against]
     with progress("score", 3) as advance:
         tables = {name: added(rows) for name, rows in found.items()}
         metrics, apart = sure.models(found, tables, pairs)
@@ -189,7 +191,7 @@ class Config(PluginOptions):
     """Answers of some of these models, by the same names, on images that were taken away (`predict --image`): sft
     blank.jsonl sft noise.jsonl. They tell whether a model looks at the image."""
     against: tuple[str, ...] = ()
-    """Names that the others are compared with; by default each is compared with each."""
+    """Names that those behind them in --predictions are compared with; by default each is compared with each."""
     format: Literal["auto", Form] = "auto"
     """The form of predictions that others made; auto tells it by what a file holds."""
     box_format: str | None = None

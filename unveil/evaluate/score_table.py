@@ -41,6 +41,11 @@ def show_scores(scores: dict[str, Any]) -> None:
             console.say(told)
 
 
+def show_two(scores: dict[str, Any]) -> None:
+    """The table alone, of two models and their difference."""
+    _show_few(scores, list(scores["models"]))
+
+
 def _show_few(scores: dict[str, Any], names: Sequence[str]) -> None:
     first, last = names[0], names[-1]
     difference = scores["differences"].get(last, {}).get(first, {})

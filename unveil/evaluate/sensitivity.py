@@ -27,7 +27,7 @@ from unveil.core.joined import some, unique, vocabulary
 from unveil.core.jsonl import read_jsonl
 from unveil.core.lesion_region import lacks
 from unveil.core.records import Dialogue, Prediction, Record, Shown
-from unveil.core.shown import altered, as_shown
+from unveil.core.shown import altered, as_shown, perhaps_one_person
 from unveil.core.truths import Truth
 from unveil.core.words import tokens
 from unveil.evaluate.metrics import METRICS, RATIOS, cases
@@ -78,6 +78,8 @@ class Looked:
     """Of ``altered``, the images whose lesion can be hidden."""
     questions: int
     images: int
+    perhaps_one_person: int = 0
+    """Of the images those of which nothing tells that what was shown is another patient's."""
     seed: int | None = None
     """Of what was shown, as the file's run.json tells; None where there is none."""
     said: Mapping[str, SaidTwice] = field(default_factory=dict)
@@ -150,14 +152,15 @@ def _asked(
     dialogues: Sequence[Dialogue],
     part: bool,
 ) -> list[Dialogue]:
-    """The dialogues that a file must answer: of the kinds that it has, all on images that can be shown so; of a
-    ``part`` those that it answers."""
-    asked, answered, kinds = {d.id: d for d in dialogues}, {row.id: row for row in rows}, {row.kind for row in rows}
+    """The dialogues that a file must answer: of the groups that it has (``_group``), all on images that can be shown
+    so; of a ``part`` those that it answers."""
+    asked, answered = {d.id: d for d in dialogues}, {row.id: row for row in rows}
     if strangers := answered.keys() - asked.keys():
         raise ScoreError(f"{path}: answers of another set or split: {some(strangers)} are not among those scored")
+    groups = {_group(asked[name]) for name in answered}
     splits = {d.split for d in dialogues}  # as ``predict``: others are shown though nothing is asked about them
     change = altered(shown, (record for record in records.values() if record.split in splits))
-    wanted = [d for d in dialogues if d.kind in kinds and change.takes(d.record)]
+    wanted = [d for d in dialogues if _group(d) in groups and change.takes(d.record)]
     if part:
         wanted = [d for d in wanted if d.id in answered]
     joined.complete({d.id for d in wanted}, answered.keys(), str(path), PART)
@@ -166,6 +169,12 @@ def _asked(
     if shown == "other-patient" and (lost := [row.id for row in rows if row.shown_record not in records]):
         raise ScoreError(f"{path}: {some(lost)}: whose image was shown is not among the records")
     return wanted
+
+
+def _group(dialogue: Dialogue) -> tuple[str, str | None]:
+    """What is asked in one go: a kind of questions, and pairs of probes by how what is absent was chosen, since they
+    are made apart and may have been asked with the own images alone."""
+    return dialogue.kind, None if dialogue.pair is None else joined.way(dialogue.pair)
 
 
 def _counted(
@@ -193,8 +202,10 @@ def _counted(
         if prediction.id in kept:
             said[prediction.id] = SaidTwice(own_prediction, one.outcome.right, prediction, other.outcome.right)
     images = len({d.record for d in asked})
+    others = {row.record: row.shown_record for row in rows if row.shown_record}
+    unsure = sum(perhaps_one_person(records[name], records.get(other)) for name, other in others.items())
     ids, of_lesions = (hash(frozenset(d.id for d in asked if d.record in of)) for of in (records, lesions))
-    return Looked(with_image, without, on_lesions, len(asked), images, _seed(path), said, ids, of_lesions)
+    return Looked(with_image, without, on_lesions, len(asked), images, unsure, _seed(path), said, ids, of_lesions)
 
 
 def check_same(found: Mapping[str, Mapping[Shown, Looked]]) -> None:

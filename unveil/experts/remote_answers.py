@@ -169,6 +169,34 @@ class RemoteAnswers:
                 wanted.over.set()
                 pool.shutdown(cancel_futures=True)
 
+    def names(self) -> list[str]:
+        """What the server calls its models; raises ``GenerationError`` where it cannot be asked, or tells none."""
+        import openai
+
+        with self._connected() as client:
+            try:
+                told: Any = client.get("/models", cast_to=object)
+                found = [str(one["id"]) for one in told["data"]]
+            except (openai.APIError, LookupError, TypeError) as error:
+                raise GenerationError(f"its models: {self._failed(error)}") from error
+        if not found:
+            raise GenerationError(f"{self.host} has no models")
+        return found
+
+    def reads(self, chat: Chat, question: str, dialogue: Dialogue | None = None, row: Any = None) -> int | None:
+        """How many tokens the server makes of a question of ours without an image, or of a dialogue's (encoded as
+        ``row``); None where it does not tell."""
+        if dialogue is None:
+            said = (Turn("user", question),)
+            letter = Letter(Request("a question", "answer", said), [{"role": "user", "content": question}], b"")
+        else:
+            letter = self._letter(chat, dialogue, row, {})
+        body = self._body(letter, Wanted(1, 1, Distribution(0.0), sorted(chat.stops), 0), 1, 0)
+        with self._connected() as client:
+            reply = self._sent(client, "/chat/completions", body, letter.request.id, letter.request.record, letter.png)
+        read = (reply.get("usage") or {}).get("prompt_tokens")
+        return read if isinstance(read, int) else None
+
     def _answers(
         self, client: Any, reader: Reader, question: int, letter: Letter, prompt: int, wanted: Wanted
     ) -> list[Rollout]:
@@ -306,11 +334,18 @@ class RemoteAnswers:
             return client.post(path, cast_to=object, content=content)
         except GateError as error:
             raise GenerationError(str(error)) from error
-        except openai.APIStatusError as error:
-            why = f"{self.host} refuses with {error.status_code}: {endpoint.safe(error, self.key)}"
-        except openai.APIConnectionError as error:
-            why = f"no reply from {self.host}: {endpoint.safe(error.__cause__ or error, self.key)}"
-        raise GenerationError(f"{what}: {why}")
+        except openai.APIError as error:
+            raise GenerationError(f"{what}: {self._failed(error)}") from error
+
+    def _failed(self, error: Exception) -> str:
+        """Why a request came to nothing, in words without the key."""
+        import openai
+
+        if isinstance(error, openai.APIStatusError):
+            return f"{self.host} refuses with {error.status_code}: {endpoint.safe(error, self.key)}"
+        if isinstance(error, openai.APIConnectionError):
+            return f"no reply from {self.host}: {endpoint.safe(error.__cause__ or error, self.key)}"
+        return f"the reply of {self.host} cannot be read: {endpoint.safe(error, self.key)}"
 
     def _compare(self, reply: dict[str, Any], prompt: int) -> None:
         """Says once where the server makes another number of tokens of a prompt: it is then asked something else."""

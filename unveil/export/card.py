@@ -119,7 +119,7 @@ def _body(records: Sequence[Record], splits: Mapping[str, int], about: About) ->
     completeness = Counter(record.completeness for record in records)
     findings = sum(len(record.findings) for record in records)
     return [
-        f"# {_cell(about.name)}",
+        f"# {cell(about.name)}",
         "",
         f"**{STATEMENT}**",
         "",
@@ -127,11 +127,11 @@ def _body(records: Sequence[Record], splits: Mapping[str, int], about: About) ->
         "",
         "## Splits",
         "",
-        *_table(("split", "images"), [(name, str(n)) for name, n in splits.items()]),
+        *table(("split", "images"), [(name, str(n)) for name, n in splits.items()]),
         "",
         "## Sources, licences and access",
         "",
-        *_table(
+        *table(
             ("data set", "version", "images", "licence", "access"),
             [
                 (s.dataset, s.version or "unknown", str(n), s.licence or "unknown", s.access or "unknown")
@@ -145,7 +145,7 @@ def _body(records: Sequence[Record], splits: Mapping[str, int], about: About) ->
         "",
         "## How it was made",
         "",
-        f"- Derived from {', '.join(_cell(s.dataset) for s, _ in sources(records)) or 'nothing'} "
+        f"- Derived from {', '.join(cell(s.dataset) for s, _ in sources(records)) or 'nothing'} "
         f"by `unveil export records` {__version__}, from records with the SHA-256 {about.digest}.",
         f"- Synthetic data: {synthetic(records)}.",
         "- Annotation: by the sources. "
@@ -169,12 +169,13 @@ def synthetic(records: Sequence[Record]) -> str:
     return f"yes, {drawn} of {len(records)} images are drawn" if drawn else "none that the records tell of"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *([_cell(value) for value in row] for row in rows)]
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *([cell(value) for value in row] for row in rows)]
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def _cell(value: str) -> str:
+def cell(value: str) -> str:
     """A user's text as Markdown shows it, on one line."""
     text = " ".join(value.split()).replace("\\", "\\\\")
     return "".join(f"\\{c}" if c in "|`*_[]<>#" else c for c in text)

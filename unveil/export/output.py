@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from unveil.core import console, files, provenance
+from unveil.core import console, digests, files, provenance
 from unveil.core.provenance import OutputError
 from unveil.export.left_out import LeftOut
 
@@ -15,7 +15,9 @@ class ExportError(ValueError):
     """What cannot be written at all; the message says why and what to do."""
 
 
-def make(command: str, config: Any, inputs: Sequence[Path], write: Callable[[Path, LeftOut], int], what: str) -> Path:
+def make(
+    command: str, config: Any, inputs: Sequence[digests.Input], write: Callable[[Path, LeftOut], int], what: str
+) -> Path:
     """Makes ``config.out`` by ``write``, which is given a folder to write to, and returns it.
 
     ``write`` returns how many of ``what`` it has written. Raises ``OutputError`` where something else is there, which
@@ -26,7 +28,7 @@ def make(command: str, config: Any, inputs: Sequence[Path], write: Callable[[Pat
     if config.restart and out.exists() and not any(mark.exists() for mark in marks):
         raise OutputError(f"{out} is there already, and no {marks[0].name} says that an export made it: name another")
     for path in inputs:
-        outside(path, out)
+        outside(Path(path), out)
     with provenance.output(out, command, config, inputs) as output:
         if output:
             left_out = LeftOut()

@@ -81,9 +81,12 @@ class Format:
     """The data set, where only one is in this form."""
     help: str = ""
     """What is read of it, a phrase for the list of forms."""
+    otherwise: Callable[[Folder], list[Path]] | None = None
+    """Files that show it where nothing else shows any form, since they may well lie beside those of another one."""
 
-    def evidence(self, folder: Folder) -> str:
+    def evidence(self, folder: Folder, otherwise: bool = False) -> str:
         """Such as: XML files with an <annotation> (364, such as Annotations/a.xml); "" where there are none."""
-        files = [path for path in self.found(folder) if folder.asked(path)]
+        found = self.otherwise if otherwise else self.found
+        files = [path for path in found(folder) if folder.asked(path)] if found else []
         number = f"{len(files)}, such as " if len(files) > 1 else ""
         return f"{self.looked_for} ({number}{folder.relative(files[0])})" if files else ""

@@ -155,6 +155,11 @@ class Columns:
         return self.has("label", "box", "question")
 
     @property
+    def reports(self) -> bool:
+        """Whether it holds reports."""
+        return self.has("report", "report_findings", "impression")
+
+    @property
     def unused(self) -> list[str]:
         used = {i for places in self.at.values() for i in places}
         return [name for i, name in enumerate(self.header) if i not in used and name]

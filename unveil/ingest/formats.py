@@ -119,7 +119,11 @@ _ROWS = {
         Format("voc", voc.read, voc.LOOKED_FOR, voc.found, (".xml",), help="Pascal VOC's XML: boxes"),
         Format("coco", coco.read, coco.LOOKED_FOR, coco.found, (".json",), help="COCO's JSON: boxes, polygons, masks"),
         Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, yolo.ENDINGS, help="YOLO's texts: boxes, polygons"),
-        Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv"), help="labels, boxes, questions"),
+        Format(
+            *("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv")),
+            help="labels, boxes, questions, reports",
+            otherwise=table.with_reports,
+        ),
         Format("cvat", cvat.read, cvat.LOOKED_FOR, cvat.found, (".xml",), help="CVAT's XML for images and for video"),
         Format("dota", dota.read, dota.LOOKED_FOR, dota.found, (".txt",), help="oriented boxes, a text file an image"),
         Format(
@@ -182,6 +186,8 @@ def chosen(folder: Folder, name: str) -> Format:
             return FORMATS[only]
         forms = [format for format in forms if format.name in of_sets] or forms
     shown = {format.name: said for format in forms if (said := format.evidence(folder))}
+    if name == AUTO and not shown:
+        shown = {format.name: said for format in forms if (said := format.evidence(folder, otherwise=True))}
     readings = "; ".join(f"--format {other} reads {said}" for other, said in shown.items())
     if name == AUTO and len(shown) == 1:
         [(only, said)] = shown.items()

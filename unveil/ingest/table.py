@@ -24,6 +24,7 @@ from unveil.core.report_sections import sections
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest import cells, consensus
 from unveil.ingest.asked import chosen, unlettered
+from unveil.ingest.columns import Columns
 from unveil.ingest.consensus import Mark
 from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.folder import Folder
@@ -47,12 +48,23 @@ def found(folder: Folder) -> list[Path]:
     return [path for path in folder.files(".csv", ".tsv") if _says_something(folder, path)]
 
 
+def with_reports(folder: Folder) -> list[Path]:
+    """The tables that hold reports on images, and nothing else of them."""
+    columns = ((path, _columns(folder, path)) for path in folder.files(".csv", ".tsv"))
+    return [path for path, of in columns if of and of.has("image") and of.reports]
+
+
 def _says_something(folder: Folder, path: Path) -> bool:
+    columns = _columns(folder, path)
+    return columns is None or (columns.has("image") and columns.about)
+
+
+def _columns(folder: Folder, path: Path) -> Columns | None:
+    """What columns a table has; None where it has one for the image, and reading it tells what is wrong with others."""
     try:
-        columns = Sheet(folder.relative(path), path, head(path), folder.options).columns
+        return Sheet(folder.relative(path), path, head(path), folder.options).columns
     except IngestError:
-        return True  # it has a column for the image, and reading it tells what is wrong with the others
-    return columns.has("image") and columns.about
+        return None
 
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:

@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from tyro.conf import Positional
 
-from unveil.core.number_types import Count
-from unveil.core.path_types import Input, InputFile, OutputFolder
+from unveil.core.number_types import Count, CountOrNone
+from unveil.core.path_types import Input, InputFile, OutputFile, OutputFolder
 from unveil.core.records import Kind
 from unveil.core.report_sections import Earlier, Part
 from unveil.experts.options import ExpertGroup, ExpertOptions
@@ -234,3 +234,33 @@ class BenchmarkOptions(ModelChoice):
     """Say which commands would be run; nothing is read but the names of files, nothing is written."""
     restart: bool = False
     """Write over what was made with other settings or from other data; what is as it would be now is kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckModelOptions(ModelChoice):
+    """Look at a model before anything is done with it: whether the engine computes what the model itself does, how its
+    chat and its images look to it, which box dialect it answers in, what training takes, and what it cannot do here."""
+
+    passing: ClassVar = {"json"}
+    seldom: ClassVar[tuple[str, ...]] = ("seed", "max_new_tokens")
+    model: Positional[str] = TINY
+    """Hub id or local folder of a vision-language model of transformers, or of an adapter; "tiny" is the base model
+    that comes along."""
+    precisions: tuple[Literal["float32", "bf16"], ...] = ("float32", "bf16")
+    """What the engine is compared with the model's own forward pass in; float32 takes four bytes a weight."""
+    images: CountOrNone = 8
+    """Synthetic images on which it is asked for a box in each box dialect; 0 does not ask. Fewer than 6 give no
+    interval."""
+    max_new_tokens: Count = 96
+    """Longest of these answers in tokens."""
+    batch_size: CountOrNone = 4
+    """Rows of a forward pass that memory is told for: questions of sft, pairs of dpo, questions of grpo with all
+    answers to them. 0 does not tell it."""
+    image_size: tuple[Count, Count] = (512, 512)
+    """Width and height of the images that memory is told for."""
+    seed: int = 0
+    """Seed of the synthetic images."""
+    json: OutputFile | None = None
+    """Write what was found here too."""
+    restart: bool = False
+    """Write over what another run has left in the place of --json."""

@@ -6,7 +6,7 @@ output's folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,14 @@ from unveil.train.options import TrainOptions
 from unveil.vlm.choice import ModelChoice
 
 Config = PreferOptions
+
+
+class SideError(records.RecordError):
+    """A side of a method has no pairs: ``why``, and options of this command that do without, with what they do."""
+
+    def __init__(self, why: str, ways: Mapping[str, str]):
+        super().__init__(f"{why}: {', '.join(f'{option} {does}' for option, does in ways.items())}")
+        self.why, self.ways = why, ways
 
 
 @dataclass(frozen=True)
@@ -72,16 +80,15 @@ def main(config: Config, expert: Expert | None = None) -> Path:
 
 
 def _refuse_unplaced(config: Config) -> None:
-    """Raises ``RecordError`` where lesions are to be hidden and nothing tells where any is, before a model answers."""
+    """Raises ``SideError`` where lesions are to be hidden and nothing tells where any is, before a model answers."""
     hides = config.name == "mdpo" or (config.name == "mmedpo" and "visual" in config.sides)
     if not hides or config.noise == "global" or config.map != "annotations":
         return
     if not any(f.box or f.mask for r in jsonl.read_jsonl(config.records, Record) for f in r.findings):
-        without = ", and --sides text does without hidden lesions" if config.name == "mmedpo" else ""
-        raise records.RecordError(
-            f"{config.records}: no finding has a box or a mask, so nothing tells what to hide: --map attention hides "
-            f"what the model attends to, --noise global the whole image{without}"
-        )
+        why = f"{config.records}: no finding has a box or a mask, so nothing tells what to hide"
+        without = {"--sides text": "does without hidden lesions"} if config.name == "mmedpo" else {}
+        hiding = {"--map attention": "hides what the model attends to", "--noise global": "hides the whole image"}
+        raise SideError(why, hiding | without)
 
 
 def _refuse_benchmarks(config: Config) -> None:
@@ -185,10 +192,24 @@ class _Maker:
         return out
 
 
+SIDES = {"text": "wrong answers", "visual": "hidden lesions"}
+
+
 def _mmedpo(maker: _Maker) -> Sequence[Path]:
-    sides = maker.config.sides
-    parts = [maker.hallucinated()] if "text" in sides else []
-    return maker.weighed([*parts, *([maker.hidden()] if "visual" in sides else [])])
+    """Both sides, or the one that is asked for. A side without a pair is an error: learning from the other one alone is
+    an ablation, which nobody is to take for the method."""
+    makes: dict[str, Callable[[], Path]] = {"text": maker.hallucinated, "visual": maker.hidden}
+    sides, parts = maker.config.sides, list[Path]()
+    for side, other in (("text", "visual"), ("visual", "text")):
+        if side in sides:
+            try:
+                parts.append(makes[side]())
+            except candidates.NoPairError as error:
+                if other not in sides:
+                    raise
+                why = f"{SIDES[side]} make no pair ({error})"
+                raise SideError(why, {f"--sides {other}": f"learns from {SIDES[other]} alone"}) from error
+    return maker.weighed(parts)
 
 
 #: What each method's rounds learn from.

@@ -13,6 +13,7 @@ from unveil.core.jsonl import read_jsonl
 from unveil.core.path_types import InputFolder
 from unveil.core.records import Dialogue, Record, RecordError, image_path
 from unveil.core.registry import PluginOptions
+from unveil.core.run_folder import records_of, resplit
 from unveil.core.untrusted import read_json
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
@@ -100,13 +101,3 @@ def ways_on(out: Path, names: Sequence[str], partly: bool = False) -> list[tuple
 def dataset(out: Path) -> str:
     """The data set that a run is about."""
     return next(read_jsonl(records_of(out), Record)).source.dataset
-
-
-def records_of(run: Path) -> Path:
-    """The records that a run works on: those of the new split if there is one."""
-    return resplit(run) if resplit(run).is_file() else run / "data" / "records.jsonl"
-
-
-def resplit(run: Path) -> Path:
-    """Where the records of a new split lie."""
-    return run / "resplit.jsonl"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unveil.audit import check
-from unveil.core import benchmarks, console, digests, jsonl, provenance, records
+from unveil.core import benchmarks, console, digests, jsonl, provenance, records, run_folder
 from unveil.core.options import part_of
 from unveil.core.untrusted import read_json
 from unveil.curate import mau
@@ -25,7 +25,7 @@ from unveil.ingest import ingest
 from unveil.ingest.ingest import Format, located
 from unveil.pipelines import ending, report
 from unveil.pipelines.options import RunOptions, Variant
-from unveil.pipelines.variants import FULL, REWARDED, USUAL, Comparison, kinds
+from unveil.pipelines.variants import FULL, REWARDED, USUAL, Comparison, kinds, why_not
 from unveil.train.options import TrainOptions
 from unveil.vlm.choice import ModelChoice
 from unveil.vlm.families import ModelError
@@ -48,6 +48,8 @@ def main(config: Config) -> Path:
     config = replace(config, data=data, reading=reading)
     out = folder_of(config)
     config = replace(config, out=out)  # as run.json tells it
+    if config.compare == ():
+        console.say("--compare names nothing: nothing is trained beside fine-tuning")
     if config.dry_run:
         from unveil.pipelines import preview
 
@@ -128,7 +130,7 @@ def learning_of(config: Config, out: Path) -> sft.Config:
 
     return sft.Config(
         **part_of(TrainOptions, config),
-        records=report.records_of(out),
+        records=run_folder.records_of(out),
         dialogues=out / "dialogues.jsonl",
         out=out / "sft",
         max_new_tokens=config.max_new_tokens,
@@ -149,7 +151,7 @@ def first_look(config: Config) -> Outlook:
 
 
 def _learnt_from(learning: sft.Config) -> list[digests.Input]:
-    return [report.records_of(learning.out.parent), learning.dialogues, *digests.of_model(learning.model)]
+    return [run_folder.records_of(learning.out.parent), learning.dialogues, *digests.of_model(learning.model)]
 
 
 def _is_trained(learning: sft.Config) -> bool:
@@ -207,8 +209,8 @@ def _compared(
             trained.append(variant)
         except (records.RecordError, TrainingError, ExpertError, GateError, ModelError) as error:
             # such as no pair, or a policy that has collapsed: what else has been done is worth its report
-            failed[variant] = str(error)
-            console.say(f"{variant} is left out: {error}")
+            failed[variant] = why_not(variant, error)
+            console.say(f"{variant} is left out: {failed[variant]}")
     return trained, failed
 
 
@@ -273,13 +275,14 @@ def _checked(config: Config, out: Path) -> Path:
     for before in out.glob("resplit.jsonl*"):
         before.unlink()
     data, found = out / "data" / "records.jsonl", out / "check.json"
-    check.main(check.Config(data, report.resplit(out), config.shares, config.seed, json=found, restart=True), wanted)
+    dealt = run_folder.resplit(out)
+    check.main(check.Config(data, dealt, config.shares, config.seed, json=found, restart=True), wanted)
     issues = read_json(found)["issues"]
     unfit = [i["name"] for i in issues if i["severity"] == "error" and not i["name"].endswith("_across_splits")]
     if unfit:
         raise records.RecordError(f"the records cannot be learnt from ({', '.join(unfit)}): mend what {found} lists")
-    file = report.records_of(out)
-    refuse_empty(file, dealt=report.resplit(out).is_file())
+    file = run_folder.records_of(out)
+    refuse_empty(file, dealt=dealt.is_file())
     refuse_benchmarks(config, file, read_json(found)["pairs"])
     return file
 
@@ -360,7 +363,7 @@ def _attention(config: Config, out: Path, name: str) -> None:
 
     asked = attention.Config(
         **_spoken_with(config, str(out / name)),
-        records=report.records_of(out),
+        records=run_folder.records_of(out),
         dialogues=out / "dialogues.jsonl",
         out=out / name / "attention.jsonl",
         name=name,

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unveil.core import console, digests, provenance
+from unveil.core import console, digests, provenance, run_folder
 from unveil.core.records import Shown
 from unveil.core.untrusted import read_json
 from unveil.evaluate import score
 from unveil.evaluate.sections.looking import CONDITIONS
-from unveil.pipelines import report
 
 Claims = tuple[tuple[str, str, str], ...]
 LOOKING: Claims = (
@@ -115,19 +114,19 @@ def _predict(folder: Path, beside: Path, model: str, shown: Shown, restart: bool
     asked = predict.Config(
         model=str(folder / model),
         dialogues=folder / "dialogues.jsonl",
-        records=report.records_of(folder),
+        records=run_folder.records_of(folder),
         out=_file(beside, model, shown),
         name=model,
         image=shown,
         restart=restart,
     )
-    inputs = [asked.dialogues, report.records_of(folder), *digests.of_model(asked.model)]
+    inputs = [asked.dialogues, run_folder.records_of(folder), *digests.of_model(asked.model)]
     provenance.stage("predict", asked, inputs, predict.main)
 
 
 def _scored(folder: Path, beside: Path, models: Sequence[str]) -> Path:
     asked = score.Config(
-        records=report.records_of(folder),
+        records=run_folder.records_of(folder),
         dialogues=folder / "dialogues.jsonl",
         predictions={name: folder / name / "predictions.jsonl" for name in models},
         sensitivity={name: tuple(_file(beside, name, shown) for shown in CONDITIONS) for name in models},

@@ -7,18 +7,19 @@ training split, and are measured on the same questions of the test split.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from unveil.core import digests, jsonl, provenance, records
+from unveil.core import digests, jsonl, options, provenance, records
 from unveil.core.records import Dialogue, Kind
 from unveil.curate import candidates, questions, selftrain
 from unveil.curate.holdout import of_share
 from unveil.experts.options import ExpertOptions
 from unveil.pipelines import prefer
-from unveil.pipelines.options import Variant
+from unveil.pipelines.options import RunOptions, Variant
 
 USUAL: tuple[Variant, ...] = ("aar", "dpo", "mmedpo")
 REWARDED: tuple[Variant, ...] = (
@@ -217,6 +218,42 @@ def _rewarded(variant: Variant, **options: Any) -> Callable[[Comparison], Path]:
         return folder
 
     return train
+
+
+#: Variants that are such options of `unveil prefer --name mmedpo`.
+_MMEDPO: dict[str, Variant] = {
+    "--sides text": "mmedpo-text",
+    "--sides visual": "mmedpo-visual",
+    "--noise global": "mmedpo-global",
+}
+
+
+def why_not(variant: Variant, error: Exception) -> str:
+    """Why a variant could not be trained, with what can be done about it in a comparison: an inner command's advice is
+    of options that a comparison may not have."""
+    if isinstance(error, prefer.SideError):
+        named = _MMEDPO if variant in ("mmedpo", "mmedpo-visual") else {}
+        method = "mmedpo" if variant.startswith("mmedpo") else variant
+        ways = (
+            f"--compare {named[option]}" if option in named else f"`unveil prefer --name {method} {option}`"
+            for option in error.ways
+        )
+        told = (f"{way} {does}" for way, does in zip(ways, error.ways.values(), strict=True))
+        return f"{error.why}: {', '.join(told)}"
+    known = {option.flag for option in options.every(RunOptions)}
+    typed = re.findall(r"(?<![\w-])--[a-z][\w.-]*", re.sub(r"`[^`]*`", "", str(error)))
+    if lacking := [flag for flag in dict.fromkeys(typed) if flag not in known]:
+        return f"{error} (`unveil {_COMMANDS.get(variant, 'prefer')}` has {', '.join(lacking)}, `unveil run` has not)"
+    return str(error)
+
+
+#: What trains a variant by itself, where it is not ``prefer``.
+_COMMANDS: dict[Variant, str] = {
+    **dict.fromkeys(REWARDED, "train aar"),
+    "sft-tenth": "train sft",
+    "sft-attention-loss": "train sft",
+    "selftrain": "curate selftrain",
+}
 
 
 #: Settings of the rewards in the main job, chosen among the trials in docs/explanation/log.md (drawings of seed 99).

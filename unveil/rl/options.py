@@ -61,6 +61,11 @@ class RlOptions(RecipeOptions):
     )
 
     copies: ClassVar[int] = 1  # the reference
+
+    @property
+    def reads_attention(self) -> bool:
+        return True  # by what rewards there are, which are not known yet
+
     records: InputFile
     """Records, which hold the truth: records.jsonl, as `unveil ingest` writes it."""
     dialogues: InputFile

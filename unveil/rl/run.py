@@ -23,7 +23,7 @@ from unveil.rl.experience import Experience, Judge, Progress, Rewarded
 from unveil.rl.options import RlOptions
 from unveil.rl.policy import Critic, Learnt
 from unveil.rl.rewards import Reward, spread
-from unveil.train import adapters, averages, benchmarks, budget, checkpoints, loop, validation
+from unveil.train import adapters, averages, benchmarks, budget, checkpoints, loop, optimizers, validation
 from unveil.train.averages import Ratio
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
@@ -320,7 +320,7 @@ def begin(
     folder = config.out / "checkpoints"
     hashes = {"dialogues": digests.sha256(config.dialogues), "records": digests.sha256(config.records)}
     checkpoints.claim(folder, config, {"model": loaded.fingerprint, **hashes}, accelerator)
-    adapted = config.method == "lora"
+    adapted = config.method != "full"
     reference = None if adapted else policy.reference(loaded.model, loaded.chat, config.cache_mb)
     model = policy.recomputing(adapters.prepare(loaded.model, config))
     eyes = loaded.chat.processor.image_processor
@@ -348,7 +348,7 @@ def begin(
     groups = loop.parameter_groups(model, config.weight_decay)
     if scorer.critic is not None:
         groups.append({"params": list(scorer.critic.parameters()), "weight_decay": 0.0, "factor": critic_factor})
-    optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98))
+    optimizer = optimizers.made(config.optimizer, groups, 0.0, accelerator.device)
     total = loop.updates(len(asked.train), config.batch_size, config.epochs, config.accumulate, accelerator)
     wrapped, optimizer = adapters.spread(accelerator, scorer, optimizer, config.train_tower)
     state = Progress(kl=config.kl or (0.05 if config.kl_target is not None else 0.0))

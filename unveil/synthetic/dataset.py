@@ -57,6 +57,15 @@ def draw_patient(patient: Patient) -> Iterator[tuple[SyntheticImage, str]]:
         yield module.draw(anatomy, labels, rng, patient.size), modality
 
 
+def draw_one(patient: Patient) -> tuple[SyntheticImage, str]:
+    """An image of a patient with one abnormality, and its modality; modalities take turns from patient to patient."""
+    rng = np.random.default_rng([patient.seed, patient.number, 2])
+    modality = list(MODALITIES)[patient.number % len(MODALITIES)]
+    module = MODALITIES[modality]
+    label = str(rng.choice(list(module.ABNORMALITIES)))
+    return module.draw(module.draw_anatomy(rng), [label], rng, patient.size), modality
+
+
 def finding(abnormality: Abnormality) -> Finding:
     """A drawn abnormality as a record's finding, with its mask."""
     place = {"body_part": abnormality.body_part} | ({"side": abnormality.side} if abnormality.side else {})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import transformers as tf
 
+from unveil.testing.processors import stills
 from unveil.testing.sizes import TINY, Size
 from unveil.testing.vocabulary import ids_of, train_tokenizer
 
@@ -61,3 +63,53 @@ def paligemma(size: Size = TINY, gemma: Any = tf.GemmaConfig) -> tuple[Any, Any]
 def paligemma2(size: Size = TINY) -> tuple[Any, Any]:
     """With a Gemma 2, every other layer of which has a sliding window and makes its masks itself."""
     return paligemma(size, tf.Gemma2Config)
+
+
+def gemma4(size: Size = TINY, both_ways: str | None = "vision") -> tuple[Any, Any]:
+    """Gemma 4: image tokens see one another in sliding layers only (in small ones nowhere, ``both_ways`` None), full
+    layers have wider heads, the last two layers read the keys of those before, and each layer is told the tokens."""
+    marks = {"image": "<|image|>", "boi": "<|image>", "eoi": "<image|>", "audio": "<|audio|>", "boa": "<|audio>"}
+    named = {f"{name}_token": mark for name, mark in {**marks, "eoa": "<audio|>"}.items()}
+    words = train_tokenizer(
+        ["<|turn>", "<turn|>", "<|video|>", *named.values()], size, bos="<bos>", eos="<eos>", extra_special_tokens=named
+    )
+    layers, kinds = max(5, size.layers), ["sliding_attention", "full_attention"]
+    text = {
+        **size.text,
+        **ids_of(words),
+        "num_hidden_layers": layers,
+        "layer_types": [*[kinds[i % 2] for i in range(layers - 2)], *kinds],
+        "num_kv_shared_layers": 2,
+        "head_dim": size.head,
+        "global_head_dim": 2 * size.head,
+        "sliding_window": size.window + 40,
+        "vocab_size_per_layer_input": len(words),
+        "hidden_size_per_layer_input": size.head,
+        "final_logit_softcapping": 30.0,
+        "use_bidirectional_attention": both_ways,
+    }
+    tower = {name: value for name, value in size.tower.items() if name != "image_size"}
+    heads = {"head_dim": size.head, "num_key_value_heads": size.hidden // size.head}
+    config = tf.Gemma4Config(
+        text_config=text,
+        vision_config={**tower, **heads, "patch_size": 4, "pooling_kernel_size": 2, "position_embedding_size": 80},
+        audio_config=None,
+        **{f"{name}_token_id": words.convert_tokens_to_ids(mark) for name, mark in marks.items()},
+        eoa_token_index=words.convert_tokens_to_ids("<audio|>"),
+        video_token_id=words.convert_tokens_to_ids("<|video|>"),
+    )
+    template = (
+        "{{ bos_token }}{% for m in messages %}<|turn>{{ 'model' if m['role'] == 'assistant' else m['role'] }}\n"
+        "{% for c in m['content'] %}{% if c['type'] == 'image' %}<|image|>{% else %}{{ c['text'] | trim }}{% endif %}"
+        "{% endfor %}<turn|>\n{% endfor %}{% if add_generation_prompt %}<|turn>model\n{% endif %}"
+    )
+    eyes = tf.Gemma4ImageProcessorPil(patch_size=4, max_soft_tokens=70, pooling_kernel_size=2)
+    kind, parts = stills(tf.Gemma4Processor), ["feature_extractor", "image_processor", "tokenizer", "video_processor"]
+    with (
+        mock.patch.object(
+            kind, "get_attributes", staticmethod(lambda: parts)
+        ),  # it names them all: sounds and videos have none
+        mock.patch.object(kind, "check_argument_for_proper_class", lambda *_: None),
+    ):
+        processor = kind(None, eyes, words, None, chat_template=template)
+    return tf.Gemma4ForConditionalGeneration(config), processor

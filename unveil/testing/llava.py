@@ -6,6 +6,7 @@ from typing import Any
 
 import transformers as tf
 
+from unveil.testing.processors import IM_TEMPLATE, stills
 from unveil.testing.sizes import TINY, Size
 from unveil.testing.vocabulary import ids_of, train_tokenizer
 
@@ -103,3 +104,31 @@ def llava_next(size: Size = TINY) -> tuple[Any, Any]:
         chat_template=template,
     )
     return tf.LlavaNextForConditionalGeneration(config), processor
+
+
+def llava_onevision(size: Size = TINY, most: int = 9) -> tuple[Any, Any]:
+    """As LLaVA-NeXT with a SigLIP tower and a Qwen2; features of more than ``most`` tiles are made coarser."""
+    named = {"image_token": "<image>", "video_token": "<video>"}
+    words = train_tokenizer(
+        ["<|im_start|>", "<|im_end|>", *named.values()], size, eos="<|im_end|>", extra_special_tokens=named
+    )
+    once, twice = size.picture, 2 * size.picture
+    grids = [[once, twice], [twice, once], [twice, twice]]
+    config = tf.LlavaOnevisionConfig(
+        vision_config=tf.SiglipVisionConfig(**size.tower, vision_use_head=False),
+        text_config=tf.Qwen2Config(**size.text, **ids_of(words)),
+        image_token_index=words.convert_tokens_to_ids("<image>"),
+        video_token_index=words.convert_tokens_to_ids("<video>"),
+        image_grid_pinpoints=grids,
+        vision_aspect_ratio=f"anyres_max_{most}",
+    )
+    eyes = tf.LlavaOnevisionImageProcessorPil(**size.siglip, image_grid_pinpoints=grids)
+    processor = stills(tf.LlavaOnevisionProcessor)(
+        eyes,
+        words,
+        num_image_tokens=size.patches,
+        vision_feature_select_strategy="full",
+        vision_aspect_ratio=f"anyres_max_{most}",
+        chat_template=IM_TEMPLATE.format(image="<image>\n"),
+    )
+    return tf.LlavaOnevisionForConditionalGeneration(config), processor

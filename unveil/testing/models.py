@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from unveil.testing import gemma, hybrid, llava, qwen, tiles, unknown_families
+from unveil.testing import cohere, gemma, glm, hybrid, llava, mistral, ovis, qwen, tiles, unknown_families
 from unveil.testing.sizes import TINY, Size
 from unveil.vlm import families, model_parts
 from unveil.vlm.chat import Chat
@@ -32,7 +32,9 @@ class Entry:
     tree: bool = True
     """Whether a tree is grown for it."""
     box_format: str | None = None
-    """What users of a model without a row name with ``--box-format``."""
+    """What users name with ``--box-format`` where no row declares it."""
+    like: str | None = None
+    """An entry whose language model is asked in the same way, so that what depends on nothing else is tested there."""
 
 
 LLAVAS = (
@@ -50,6 +52,7 @@ LLAVAS = (
         "LLaVA-NeXT",
         "as LLaVA-1.5; the learnt end of image rows counts as part of the projector",
     ),
+    Entry(llava.llava_onevision, "llava_onevision", "LLaVA-OneVision", "as LLaVA-NeXT", like="llava_next"),
 )
 QWENS = (
     Entry(
@@ -60,6 +63,21 @@ QWENS = (
     ),
     Entry(qwen.qwen2_5_vl, "qwen2_5_vl", "Qwen2.5-VL", "as Qwen2-VL"),
     Entry(qwen.qwen3_vl, "qwen3_vl", "Qwen3-VL", "as Qwen2-VL, and features of deeper layers"),
+    Entry(qwen.qwen3_vl_moe, "qwen3_vl_moe", "Qwen3-VL with experts", "as Qwen3-VL", like="qwen3_vl"),
+)
+GLMS = (
+    Entry(glm.glm4v, "glm4v", "GLM-4.1V", "as Qwen2-VL", like="qwen2_vl"),
+    Entry(glm.glm46v, "glm46v", "GLM-4.6V", "as Qwen2-VL", like="qwen2_vl"),
+)
+MISTRALS = (
+    Entry(
+        mistral.mistral3,
+        "mistral3",
+        "Mistral Small 3.1",
+        "as LLaVA-1.5; tokens at the ends of image rows are text",
+        box_format="json-1000",
+        like="llava_clip",
+    ),
 )
 HYBRIDS = (
     Entry(
@@ -77,12 +95,29 @@ TILES = (
     Entry(tiles.idefics3, "idefics3", "Idefics3", "as LLaVA-1.5, tiles in order"),
     Entry(tiles.smolvlm, "smolvlm", "SmolVLM", "as Idefics3"),
 )
+OVISES = (
+    Entry(
+        ovis.ovis2,
+        "ovis2",
+        "Ovis2",
+        "as LLaVA-1.5; words of the visual vocabulary stand around and between tiles",
+        box_format="json-1000",
+        like="llava_clip",
+    ),
+)
 GEMMAS = (
     Entry(
         gemma.gemma3,
         "gemma3",
         "Gemma 3 (MedGemma)",
         "image tokens see one another both ways; one mask for full and one for sliding layers",
+    ),
+    Entry(
+        gemma.gemma4,
+        "gemma4",
+        "Gemma 4",
+        "as Gemma 3 in sliding layers, causal in full ones; layers that read others' keys read the tree's",
+        box_format="json-yx-1000",
     ),
     Entry(
         gemma.paligemma,
@@ -92,6 +127,23 @@ GEMMAS = (
         "questions; positions begin at 1",
     ),
     Entry(gemma.paligemma2, "paligemma", "PaliGemma 2", "none: it builds its sliding masks itself", tree=False),
+)
+COHERES = (
+    Entry(
+        cohere.aya_vision,
+        "aya_vision",
+        "Aya Vision",
+        "a mask for sliding layers, which alone know positions, and one for full ones",
+        box_format="json-1000",
+    ),
+    Entry(
+        cohere.cohere2_vision,
+        "cohere2_vision",
+        "Command A Vision",
+        "as Aya Vision",
+        box_format="json-1000",
+        like="aya_vision",
+    ),
 )
 #: Each has something that no declared family has, to hold that the model's own forward pass is used there.
 UNDECLARED = (
@@ -121,9 +173,14 @@ UNDECLARED = (
     ),
 )
 #: By the name of the function that builds it.
-ENTRIES = {e.build.__name__: e for e in (*LLAVAS, *QWENS, *HYBRIDS, *TILES, *GEMMAS, *UNDECLARED)}
+ENTRIES = {
+    e.build.__name__: e
+    for e in (*LLAVAS, *QWENS, *GLMS, *MISTRALS, *HYBRIDS, *TILES, *OVISES, *GEMMAS, *COHERES, *UNDECLARED)
+}
 #: The names of those that a tree is grown for.
 TREES = tuple(name for name, entry in ENTRIES.items() if entry.tree)
+#: The names of those of them that are like no other.
+KINDS = tuple(name for name in TREES if ENTRIES[name].like is None)
 
 
 @cache

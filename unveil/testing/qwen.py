@@ -54,3 +54,16 @@ def qwen3_vl(size: Size = TINY) -> tuple[Any, Any]:
     return tf.Qwen3VLForConditionalGeneration(config), stills(tf.Qwen3VLProcessor)(
         eyes, words, chat_template=QWEN_TEMPLATE
     )
+
+
+def qwen3_vl_moe(size: Size = TINY) -> tuple[Any, Any]:
+    """With experts: two of four for each token."""
+    words = train_tokenizer(QWEN_TOKENS, size, eos="<|im_end|>")
+    tower = {**size.qwen_tower, "num_position_embeddings": 64, "patch_size": 14, "deepstack_visual_indexes": [0]}
+    text = {**size.text, **ids_of(words), "rope_parameters": size.rope(4, 2, 2), "head_dim": size.head}
+    experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": size.hidden}
+    config = tf.Qwen3VLMoeConfig(vision_config=tower, text_config={**text, **experts}, **qwen_ids(words))
+    eyes = tf.Qwen2VLImageProcessorPil(**size.qwen)
+    return tf.Qwen3VLMoeForConditionalGeneration(config), stills(tf.Qwen3VLProcessor)(
+        eyes, words, chat_template=QWEN_TEMPLATE
+    )

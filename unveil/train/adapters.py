@@ -12,7 +12,8 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor
 
 from unveil.core import digests, files, provenance
-from unveil.train import loop
+from unveil.train import compiled, loop, quantised
+from unveil.train.offload import Offloaded
 from unveil.train.options import RecipeOptions
 from unveil.vlm import model_parts, models
 from unveil.vlm.chat import Chat
@@ -36,7 +37,7 @@ def resolved(config: Some, accelerator: Accelerator, lora: float, full: float, s
     loop.refuse_sharding([accelerator.distributed_type.value])
     size = models.size(config.model, config.revision)
     config = chosen(config, size)
-    usual = lora if config.method == "lora" else (small if size < SMALL else full)
+    usual = lora if config.method != "full" else (small if size < SMALL else full)
     rate = usual if config.learning_rate is None else config.learning_rate
     precision: Any = "float32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
     return replace(config, learning_rate=rate, precision=precision)
@@ -60,15 +61,21 @@ def load(config: RecipeOptions, device: torch.device, teaches_form: bool = False
     A recipe that teaches the form of an answer asks without a hint at it; others ask as the model is asked. ``save``
     declares the form in which was asked, so that the trained model is asked in the same.
     """
-    if config.attention == "flex_attention" and device.type != "cuda":
-        raise loop.TrainingError(f"--attention flex_attention has no backward pass on {device.type}: use sdpa")
+    _refuse(config, device)
+    four_bits = config.method == "qlora"
     loaded = models.load(
         config.model,
         **config.how,
-        device=device,
+        device="cpu" if four_bits else device,
         dtype=torch.float32 if config.method == "full" else models.DTYPES.get(config.precision),
     )
+    if four_bits:
+        quantised.quantise(loaded.model, device)
     attend(loaded.model, config)
+    if config.offload_activations:
+        Offloaded(model_parts.language_model(loaded.model))
+    if config.compile:
+        compiled.compile_layers(loaded.model)
     if teaches_form or config.blind:
         chat = loaded.chat
         profile = replace(chat.profile, hint=False) if teaches_form else chat.profile
@@ -76,9 +83,27 @@ def load(config: RecipeOptions, device: torch.device, teaches_form: bool = False
     return loaded
 
 
+def _refuse(config: RecipeOptions, device: torch.device) -> None:
+    """Raises ``TrainingError`` for what is of use, or possible, on a GPU only."""
+    if device.type == "cuda":
+        return
+    if config.attention == "flex_attention":
+        raise loop.TrainingError(f"--attention flex_attention has no backward pass on {device.type}: use sdpa")
+    if config.method == "qlora":
+        raise loop.TrainingError(
+            f"--method qlora needs a GPU, and this is {device.type}, where unpacking 4 bits takes longer than the "
+            "product itself: use lora; --gradient-checkpointing saves memory on any device"
+        )
+    if config.offload_activations:
+        raise loop.TrainingError(
+            f"--offload-activations spares a GPU's memory, and this is {device.type}: --gradient-checkpointing saves "
+            "memory on any device"
+        )
+
+
 def attend(model: Any, config: RecipeOptions) -> None:
     """Lets the language model compute attention as is asked; raises ``TrainingError`` where it cannot."""
-    if config.attention != "sdpa":
+    if config.attention not in ("auto", "sdpa"):
         try:
             model.set_attn_implementation({"text_config": config.attention})
         except ValueError as error:
@@ -192,7 +217,7 @@ def hand_over(model: Any, chat: Chat, config: RecipeOptions, folder: Path, whole
         raise loop.TrainingError("all weights are trained, so there is no adapter to hand over: use --method lora")
     try:
         with files.whole_folder(folder) as partial:
-            if config.method == "lora" and whole:
+            if config.method != "full" and whole:
                 model.get_base_model().config.unveil = declared(chat)
                 model.get_base_model().save_pretrained(partial, state_dict=merged(model))
                 chat.processor.save_pretrained(partial)
@@ -217,8 +242,12 @@ def merged(model: Any) -> dict[str, Tensor]:
     out = {}
     for name, value in base.state_dict().items():
         layer, _, part = name.partition(".base_layer.")
+        if part.startswith("weight."):  # scales of 4 bits, which are unpacked with their weight
+            continue
         if part == "weight":
-            value = (value + layers[layer].get_delta_weight(layers[layer].active_adapters[0]).to(value)).cpu()
+            value = quantised.weight_of(base.get_submodule(f"{layer}.base_layer"))
+            delta = layers[layer].get_delta_weight(layers[layer].active_adapters[0])
+            value = (value.float() + delta.float()).to(value.dtype).cpu()  # rounded once, as where peft merges
         if not name.startswith(adapters):
             out[f"{layer}.{part}" if part else name] = value
     return out

@@ -17,11 +17,15 @@ from unveil.train import adapters, footprint, lengths
 from unveil.train.footprint import Footprint, Kind
 from unveil.train.lengths import Asked, Lengths
 from unveil.train.options import RecipeOptions
-from unveil.train.resources import NeedsError, fewer, memory, parted, size
+from unveil.train.resources import NeedsError, lighter, memory, parted, size
 from unveil.vlm import models
+from unveil.vlm.masks import refusal
+from unveil.vlm.model_parts import language_model
 
 Some = TypeVar("Some", bound=RecipeOptions)
 UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+LONG = 8192
+"""Tokens of a row from which on pairs of them are worth skipping: by its memory, since no GPU has measured it yet."""
 MARGIN = 0.05
 """Share of the memory that is left free: what is told is not exact (docs/performance.md), and memory goes in pieces."""
 
@@ -35,12 +39,13 @@ def parsed(text: str) -> int:
 
 
 def fitted(config: Some, accelerator: Accelerator, asked: Callable[[Some], Sequence[Asked]]) -> Some:
-    """The configuration with what ``--memory`` chooses, which is said; as it is where that is not given.
+    """The configuration with what ``--memory`` and ``--attention auto`` choose, which is said.
 
     ``asked`` tells what is to be learnt from, where that has to be known.
 
     Raises ``NeedsError`` where not even one row at a time fits, and says what would.
     """
+    config = attending(config, accelerator, asked)
     if config.memory is None:
         return config
     room, rows = parsed(config.memory), lengths.measured(adapters.chat_of(config), asked(config))
@@ -48,6 +53,28 @@ def fitted(config: Some, accelerator: Accelerator, asked: Callable[[Some], Seque
     if accelerator.is_main_process:
         console.say(f"--memory {config.memory}: {words(chosen)}: about {size(needed)}")
     return chosen
+
+
+def attending(config: Some, accelerator: Accelerator, asked: Callable[[Some], Sequence[Asked]]) -> Some:
+    """The configuration with what ``--attention auto`` chooses, which is said where it is not the usual."""
+    if config.attention != "auto":
+        return config
+    usual = replace(config, attention="sdpa")
+    if accelerator.device.type != "cuda" or config.reads_attention or not _has_flex(config):
+        return usual
+    rows = lengths.measured(adapters.chat_of(config), asked(config))
+    longest = max(batch.longest for batch in rows.batches(usual, footprint_of(usual).shares))
+    if longest <= LONG:
+        return usual
+    if accelerator.is_main_process:
+        console.say(f"--attention flex_attention: rows of up to {longest:,} tokens")
+    return replace(config, attention="flex_attention")
+
+
+def _has_flex(config: RecipeOptions) -> bool:
+    """Whether transformers can let the language model attend by blocks, and a token tree can be grown for it."""
+    base = models.blank(config.model, config.revision)
+    return refusal(base) is None and bool(getattr(language_model(base), "_supports_flex_attn", False))
 
 
 def words(config: RecipeOptions) -> str:
@@ -73,8 +100,7 @@ def choice(
         if needed <= room * (1 - MARGIN):
             return one, needed
     ways = ["--image-tokens shows less of each image"] if rows.resizes else []
-    for way in fewer(known[one.gradient_checkpointing]):
-        small = replace(one, method="lora")
+    for way, small in lighter(one, known[one.gradient_checkpointing], kind):
         ways.append(f"{way}, in about {size(memory(found(small), rows, small, kind))}")
     hint = ", or ".join(ways) or "take a smaller model, or more memory"
     raise NeedsError(f"--memory {config.memory}: one row at a time takes about {size(needed)}: {hint}", needed)
@@ -96,5 +122,5 @@ def candidates(config: Some) -> Iterator[Some]:
 
 def chosen(config: RecipeOptions) -> dict[str, Any]:
     """What was chosen, for run.json; nothing where nothing was."""
-    names = ("batch_size", "accumulate", "gradient_checkpointing")
-    return {name: getattr(config, name) for name in names} if config.memory else {}
+    names = ("batch_size", "accumulate", "gradient_checkpointing") if config.memory else ()
+    return {name: getattr(config, name) for name in (*names, "attention")}

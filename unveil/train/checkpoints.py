@@ -191,12 +191,14 @@ class Checkpoints:
 
     def _moments(self) -> dict[str, Tensor]:
         """What the optimiser remembers of each weight, as NAME/WHAT."""
-        state = self.optimizer.state
-        return {
-            f"{name}/{what}": value.contiguous()
-            for name, p in self._trained.items()
-            for what, value in state.get(p, {}).items()
-        }
+        state, kept, there = self.optimizer.state, dict[str, Tensor](), set[int]()
+        for name, p in self._trained.items():
+            for what, value in state.get(p, {}).items():
+                tensor = torch.as_tensor(value).contiguous()
+                shared = tensor.data_ptr() in there  # as 8-bit moments have their table of levels
+                kept[f"{name}/{what}"] = tensor.clone() if shared else tensor
+                there.add(tensor.data_ptr())
+        return kept
 
     def _numbers(self, step: int) -> dict[str, Any]:
         scaler = self.accelerator.scaler
@@ -224,10 +226,11 @@ class Checkpoints:
     def _load_moments(self, moments: Mapping[str, Tensor]) -> None:
         order = [p for group in self.optimizer.param_groups for p in group["params"]]
         numbers = {id(p): number for number, p in enumerate(order)}
-        state: dict[int, dict[str, Tensor]] = {}
+        state: dict[int, dict[str, Any]] = {}
         for key, value in moments.items():
             name, _, what = key.rpartition("/")
-            state.setdefault(numbers[id(self._trained[name])], {})[what] = value
+            number: Any = value.item() if value.dtype == torch.int64 and not value.shape else value
+            state.setdefault(numbers[id(self._trained[name])], {})[what] = number
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
 
 

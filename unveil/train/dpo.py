@@ -27,7 +27,19 @@ from unveil.core import digests, provenance
 from unveil.core.console import keeping, progress
 from unveil.core.pairs import read_pairs
 from unveil.core.records import Dialogue, Pair, image_path, select
-from unveil.train import adapters, averages, benchmarks, budget, checkpoints, lengths, loop, losses, outlook, resources
+from unveil.train import (
+    adapters,
+    averages,
+    benchmarks,
+    budget,
+    checkpoints,
+    lengths,
+    loop,
+    losses,
+    optimizers,
+    outlook,
+    resources,
+)
 from unveil.train.averages import Ratio
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
@@ -86,7 +98,8 @@ def train_on(config: Config, output: provenance.Output) -> None:
     model = adapters.prepare(loaded.model, config)
     rate = config.learning_rate or 0.0
     total = loop.updates(len(pairs), config.batch_size, config.epochs, config.accumulate, accelerator)
-    optimizer = torch.optim.AdamW(loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98))
+    groups = loop.parameter_groups(model, config.weight_decay)
+    optimizer = optimizers.made(config.optimizer, groups, rate, accelerator.device)
     scorer = Scorer(
         model, chat, Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
     )

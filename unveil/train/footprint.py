@@ -5,6 +5,7 @@ Shapes: T tokens of a forward pass.
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,17 +18,18 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from unveil.train import adapters
+from unveil.train import adapters, optimizers, quantised
 from unveil.train.lengths import Batch, Shared
-from unveil.train.options import RecipeOptions
+from unveil.train.offload import Offloaded
+from unveil.train.options import Optimizer, RecipeOptions
 from unveil.vlm import attention, features, models, shapes, states
 from unveil.vlm.families import family_of
 from unveil.vlm.masks import refusal
 from unveil.vlm.model_parts import language_model, parts_of
 from unveil.vlm.scorer import CHUNK, whole
 
-#: Bytes of the gradient of a trained weight, and of its two moments in Adam, all in float32.
-GRADIENT, MOMENTS = 4, 8
+#: Bytes of the gradient of a trained weight, in float32.
+GRADIENT = 4
 #: Bytes at the most for a logit, from its value to the gradient of its logarithm.
 LOGIT = 16
 Kind = Literal["cpu", "cuda"]
@@ -82,26 +84,33 @@ class Footprint:
     """The same of what does not grow with the tokens."""
     largest: int
     """Number of weights of the largest matrix that is trained."""
+    optimizer: Optimizer = "adamw"
 
     @property
     def held(self) -> int:
         """Weights, gradients and Adam's moments, which every update needs."""
-        return self.kept + (GRADIENT + MOMENTS) * self.trained
+        return self.kept + GRADIENT * self.trained + self.moments
+
+    @property
+    def moments(self) -> int:
+        """Both of Adam's moments of all that is trained."""
+        return round(optimizers.MOMENTS[self.optimizer] * self.trained)
 
     def peak(self, batch: Batch, accumulate: int = 1, kind: Kind = "cpu") -> int:
         """At the moment of an update at which most is held; the program itself is left out.
 
         Activations go while gradients come, so that both are there together only where an earlier pass has left its
         gradients. Logits are gone before the pass back reaches a layer, which matters where layers compute again what
-        they have not kept. Adam works on all weights at once on a GPU, and needs as much again for that.
+        they have not kept. torch's Adam works on all weights at once on a GPU, and needs as much again for that.
         """
         logits = LOGIT * min(batch.scored * self.vocabulary, max(CHUNK, self.vocabulary))
         pairs = batch.tokens * batch.longest
         computing = self.token * batch.tokens + self.pair * pairs
         passing = max(computing, self.passed * batch.tokens + self.passed_pair * pairs + logits) + self.once
         gradients = GRADIENT * self.trained
-        stepping = gradients + 4 * (self.trained if kind == "cuda" else self.largest)
-        return self.kept + MOMENTS * self.trained + max(passing + (gradients if accumulate > 1 else 0), stepping)
+        together = kind == "cuda" and self.optimizer == "adamw"
+        stepping = gradients + 4 * (self.trained if together else self.largest)
+        return self.kept + self.moments + max(passing + (gradients if accumulate > 1 else 0), stepping)
 
 
 def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
@@ -122,7 +131,7 @@ def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
 #: Options that a footprint depends on.
 ASKED = (
     "method", "train_tower", "train_projector", "lora_rank", "lora_alpha", "lora_dropout", "gradient_checkpointing",
-    "attention",
+    "attention", "optimizer", "offload_activations",
 )  # fmt: skip
 _KNOWN: dict[tuple[Any, ...], Footprint] = {}
 
@@ -136,6 +145,7 @@ def _measured(base: Any, config: RecipeOptions, precision: str) -> Footprint:
     if attention.of(base) in ("sdpa", "flex_attention"):
         parts = shares == "image" and family.both_ways == "none"  # as ``Scorer`` does
         base.set_attn_implementation({"text_config": attention.FOREST if parts else "sdpa"})
+    packed = [layer.weight for layer in quantised.quantisable(base)] if config.method == "qlora" else []
     with torch.device("meta"):
         model = adapters.prepare(base, config)
     inner, part_of = language_model(model), parts_of(model)
@@ -147,8 +157,13 @@ def _measured(base: Any, config: RecipeOptions, precision: str) -> Footprint:
         "largest": max(p.numel() for p in trained),
         "products": sum(p.numel() for m in inner.modules() if isinstance(m, nn.Linear) for p in m.parameters(False)),
         "tower": sum(p.numel() for name, p in model.named_parameters() if part_of(name) != "language"),
-        "kept": sum(p.nbytes for p in model.parameters()),
+        "kept": sum(p.nbytes for p in model.parameters())
+        - sum(weight.nbytes - math.ceil(quantised.BYTES * weight.numel()) for weight in packed),
     }
+    if config.offload_activations:
+        Offloaded(inner, lambda tensor: tensor.to("meta"))
+    found = _activations(inner, models.DTYPES[precision], full)
+    found["once"] += max((weight.nbytes for weight in packed), default=0)  # one at a time is unpacked
     return Footprint(
         **known,
         vocabulary=text.vocab_size,
@@ -156,7 +171,8 @@ def _measured(base: Any, config: RecipeOptions, precision: str) -> Footprint:
         remembered=features.remembered(whole(model), shapes.patches_a_token(base.config)),
         shares=shares,
         narrow=precision != "float32",
-        **_activations(inner, models.DTYPES[precision], full),
+        optimizer=config.optimizer,
+        **found,
     )
 
 
@@ -222,13 +238,21 @@ def _held(inner: Any, tokens: int, dtype: torch.dtype, full: bool, dense: bool) 
     known = [*inner.parameters(), *inner.buffers()]
     hooks = [p.register_post_accumulate_grad_hook(_forget) for p in inner.parameters() if p.requires_grad]
     embedded = torch.empty(1, tokens, inner.config.hidden_size, dtype=dtype, requires_grad=full)
+    if told := getattr(inner.config, "hidden_size_per_layer_input", 0):  # Gemma 4, each of whose layers is told tokens
+        size = 1, tokens, inner.config.num_hidden_layers, told
+        beside = {"per_layer_inputs": torch.empty(size, dtype=dtype, requires_grad=full)}
+    else:
+        beside = {}
     mask = torch.ones(1, 1, tokens if dense else 1, tokens, dtype=torch.bool)
     kinds = set(getattr(inner.config, "layer_types", None) or [])
-    with Live([*known, embedded, mask]) as live, torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+    with (
+        Live([*known, embedded, *beside.values(), mask]) as live,
+        torch.autocast("cpu", dtype, enabled=dtype != torch.float32),
+    ):
         shown = mask.to(dtype) if attention.of(inner) == "eager" else mask
         own = {kind: None if kind in states.KINDS else shown for kind in kinds or {""}}
         masks = own if len(own) > 1 else own.popitem()[1]
-        out = inner(inputs_embeds=embedded, attention_mask=masks, use_cache=False).last_hidden_state
+        out = inner(inputs_embeds=embedded, attention_mask=masks, use_cache=False, **beside).last_hidden_state
         passed: int = live.now
         out.backward(torch.empty_like(out))
     for hook in hooks:
@@ -265,6 +289,8 @@ class Live(TorchDispatchMode):
     def _count(self, value: Tensor) -> None:
         storage = value.untyped_storage()
         key = storage._cdata
+        if value.device.type == "meta":  # what went to the host's memory
+            return
         if key in self.sizes:
             return
         self.sizes[key] = storage.nbytes()

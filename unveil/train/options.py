@@ -11,6 +11,8 @@ from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Kind
 from unveil.vlm.choice import ModelChoice, Precision
 
+Optimizer = Literal["adamw", "adamw-8bit", "paged-adamw-8bit"]
+
 
 class PassesError(ValueError):
     """So many passes over the training rows cannot be made."""
@@ -20,11 +22,14 @@ class PassesError(ValueError):
 class TrainOptions(ModelChoice):
     """What commands can be told that train, and those that let others train."""
 
-    seldom: ClassVar[tuple[str, ...]] = ("workers", "lora_alpha", "max_length", "allow_benchmark_test")
+    seldom: ClassVar[tuple[str, ...]] = (
+        *("workers", "lora_alpha", "max_length", "allow_benchmark_test", "optimizer", "offload_activations"),
+    )
 
-    method: Literal["auto", "lora", "full"] = "auto"
+    method: Literal["auto", "lora", "qlora", "full"] = "auto"
     """Train adapters on the linear layers of the language model, or all of its weights; auto takes all weights of
-    models under 50 million and adapters of larger ones."""
+    models under 50 million and adapters of larger ones. qlora keeps the frozen weights under adapters in 4 bits, on a
+    GPU."""
     train_tower: bool = False
     """Train the vision tower too."""
     lora_rank: int = 64
@@ -37,8 +42,13 @@ class TrainOptions(ModelChoice):
     """Rows per forward pass and process."""
     accumulate: Count = 1
     """Forward passes per update."""
+    optimizer: Optimizer = "adamw"
+    """adamw-8bit keeps the moments in 8 bits, a quarter of the memory; paged- lets them leave a GPU that is full."""
     gradient_checkpointing: bool = False
     """Recompute activations of the language model in the backward pass to save memory."""
+    offload_activations: bool = False
+    """Keep what the language model needs for its backward pass in the host's memory, not in the GPU's; in place of
+    gradient checkpointing, which it leaves little to spare."""
     memory: str | None = None
     """Memory that training may take on its device, such as 24GB: batch size, accumulation and checkpointing are chosen
     to fit, for updates of as many rows as --batch-size times --accumulate asks for."""
@@ -88,13 +98,15 @@ class RecipeOptions(TrainOptions, DryRunOptions):
     groups: ClassVar = {
         "model_details": ("revision", "box_format"),
         "adapters": ("train_tower", "train_projector", "lora_rank", "lora_alpha", "lora_dropout"),
-        "optimiser": ("accumulate", "together", "warmup", "weight_decay", "clip_norm", "max_length"),
+        "optimiser": ("optimizer", "accumulate", "together", "warmup", "weight_decay", "clip_norm", "max_length"),
         "watching": ("validate_every", "validation_rows", "log_every", "trackers"),
         "checkpoints": ("checkpoint_every", "keep_checkpoints"),
-        "machine": ("precision", "attention", "gradient_checkpointing", "workers", "cache_mb", "features"),
+        "machine": ("precision", "attention", "compile", "workers", "cache_mb", "features"),
+        "memory use": ("gradient_checkpointing", "offload_activations"),
     }
     seldom: ClassVar[tuple[str, ...]] = (
         *("lora_dropout", "train_projector", "together", "warmup", "weight_decay", "clip_norm", "attention"),
+        *("compile",),
         *("validation_rows", "log_every", "keep_checkpoints", "cache_mb", "features"),
     )
 
@@ -102,6 +114,11 @@ class RecipeOptions(TrainOptions, DryRunOptions):
     def recomputes(self) -> bool:
         """Whether layers may compute again in the backward pass what they have not kept."""
         return True
+
+    @property
+    def reads_attention(self) -> bool:
+        """Whether it learns from where the model looks, or may."""
+        return False
 
     copies: ClassVar[int] = 0
     """Models beside the one in training that are held where all weights are trained."""
@@ -119,9 +136,12 @@ class RecipeOptions(TrainOptions, DryRunOptions):
     """Decoupled weight decay of matrices."""
     clip_norm: float = 1.0
     """Largest gradient norm."""
-    attention: Literal["sdpa", "flex_attention", "eager"] = "sdpa"
+    attention: Literal["auto", "sdpa", "flex_attention", "eager"] = "auto"
     """How the language model computes attention; flex_attention skips what a token tree hides, on a GPU only and for
-    families that transformers has it for."""
+    families that transformers has it for. auto takes it there for rows of more than 8,192 tokens, whose pairs fill the
+    memory of the others, and sdpa else."""
+    compile: bool = False
+    """Compile the layers of the language model: half a minute, after which updates take a tenth less time."""
     validate_every: int = 100
     """Updates between validations; 0 never."""
     validation_rows: int = 256
@@ -171,6 +191,10 @@ class SftOptions(RecipeOptions):
     def recomputes(self) -> bool:
         """Not where attention is read on the way, which would be read twice."""
         return not self.attention_loss
+
+    @property
+    def reads_attention(self) -> bool:
+        return self.attention_loss > 0
 
 
 @dataclass(frozen=True, kw_only=True)

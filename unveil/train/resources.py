@@ -19,7 +19,7 @@ import torch
 
 from unveil.core import faults, files
 from unveil.train import adapters, checkpoints, footprint, lengths, loop
-from unveil.train.footprint import MOMENTS, Footprint, Kind
+from unveil.train.footprint import Footprint, Kind
 from unveil.train.lengths import Asked, Lengths
 from unveil.train.options import RecipeOptions
 from unveil.vlm import models
@@ -91,7 +91,7 @@ def free_disk(folder: Path) -> int:
 def disk(found: Footprint, full: bool, trainings: int = 1) -> int:
     """Bytes that so many trained models take, with the checkpoints and the best weights of the one under way."""
     model = WRITTEN * (found.weights if full else found.trained)
-    going_on = (checkpoints.KEPT + 1) * (WRITTEN + MOMENTS) * found.trained + 2 * WRITTEN * found.trained
+    going_on = (checkpoints.KEPT + 1) * (WRITTEN * found.trained + found.moments) + 2 * WRITTEN * found.trained
     return model * trainings + going_on
 
 
@@ -105,7 +105,7 @@ def fits(found: Footprint, config: RecipeOptions, device: torch.device, training
     if memory > room:
         raise NeedsError(
             f"weights, gradients and Adam's moments need {size(memory)} of memory, and {size(room)} are free: "
-            + ", or ".join([*fewer(found), "take a smaller model"]),
+            + ", or ".join([*_words(config, found, footprint.kind_of(device)), "take a smaller model"]),
             memory,
         )
     return (
@@ -165,13 +165,25 @@ def ways_out(found: Footprint, rows: Lengths, config: RecipeOptions, kind: Kind,
         ways += [f"--batch-size {fitting.batch_size} --accumulate {fitting.accumulate} learns the same with less"]
     ways += ["--gradient-checkpointing"] if config.recomputes and not config.gradient_checkpointing else []
     ways += ["--image-tokens shows less of each image"] if rows.resizes else []
-    ways += fewer(found)
+    ways += _words(config, found, kind)
     return ", or ".join(ways) or "take a smaller model, or a machine with more memory"
 
 
-def fewer(found: Footprint) -> list[str]:
-    """What trains fewer weights, where most are trained."""
-    return ["--method lora trains adapters only"] if 2 * found.trained > found.weights else []
+def lighter(config: Some, found: Footprint, kind: Kind) -> Iterator[tuple[str, Some]]:
+    """What else would take less memory, whatever the batch: in words, and as a configuration."""
+    method = adapters.chosen(config, found.weights).method
+    if 2 * found.trained > found.weights:
+        yield "--method lora trains adapters only", replace(config, method="lora")
+    if method == "full" and config.optimizer == "adamw":
+        yield "--optimizer adamw-8bit keeps a quarter of Adam's moments", replace(config, optimizer="adamw-8bit")
+    if kind == "cuda" and method == "lora":
+        yield "--method qlora keeps frozen weights in 4 bits", replace(config, method="qlora")
+    if kind == "cuda" and not config.offload_activations:
+        yield "--offload-activations keeps them in the host's memory", replace(config, offload_activations=True)
+
+
+def _words(config: RecipeOptions, found: Footprint, kind: Kind) -> list[str]:
+    return [words for words, _ in lighter(config, found, kind)]
 
 
 def _footprint(config: RecipeOptions, device: torch.device) -> Footprint:

@@ -32,6 +32,7 @@ from unveil.train import (
     lengths,
     loop,
     losses,
+    optimizers,
     outlook,
     questions,
     resources,
@@ -100,7 +101,8 @@ def train_on(config: Config, output: provenance.Output) -> None:
     rate = config.learning_rate or 0.0
     ends = epochs(len(train), config, accelerator)
     total = ends[-1]
-    optimizer = torch.optim.AdamW(loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98))
+    groups = loop.parameter_groups(model, config.weight_decay)
+    optimizer = optimizers.made(config.optimizer, groups, rate, accelerator.device)
     seeing = Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
     scorer = Scorer(model, chat, seeing, attention_gradients=config.attention_loss > 0)
     stream = Stream(scorer, config.dialogues, config)

@@ -150,6 +150,11 @@ def hooked(hooks: Mapping[nn.Module, Hook]) -> Iterator[None]:
             vars(module).pop(_HOOK, None)
 
 
+def watched(module: nn.Module) -> bool:
+    """Whether a hook hangs on a module."""
+    return _HOOK in vars(module)
+
+
 def middle_third(layers: int) -> range:
     """The numbers of the layers in the middle third; of fewer than three layers all."""
     third = layers // 3

@@ -74,7 +74,7 @@ class Chat:
             raise ModelError(f"{type(processor).__name__}: there is no chat template, so it cannot be asked a question")
         if getattr(processor, "image_token", None) is None:
             raise ModelError(f"{type(processor).__name__}: it has no token for images, so it cannot be shown one")
-        self._placeholder = str(processor.image_token)
+        self.image_token = str(processor.image_token)
         self.bound = bound
         self.blind = blind
         self._room = cache_mb * 2**20
@@ -186,7 +186,7 @@ class Chat:
         full = done["input_ids"][0].tolist()
         text, block = self._expansion(prompt, full)
         at = token_offsets.first_at(block, full)
-        if at is None or self._ids(prompt.replace(self._placeholder, text), special) != full:
+        if at is None or self._ids(prompt.replace(self.image_token, text), special) != full:
             raise ModelError(f"{type(self.processor).__name__}: what it writes in the place of an image was not found")
         per_token = {k: v for k, v in done.items() if k.endswith("token_type_ids")}
         tensors = {k: v for k, v in done.items() if k not in ("input_ids", "attention_mask") and k not in per_token}
@@ -197,7 +197,7 @@ class Chat:
     def _process_alone(self, image: Image.Image, size: tuple[int, int]) -> ImageInput:
         """For a processor whose own text is not used: its image part, and as many image tokens as it declares."""
         tensors = dict(self.processor.image_processor(images=[image], return_tensors="pt"))
-        text = self._placeholder * self.processor.image_seq_length
+        text = self.image_token * self.processor.image_seq_length
         return ImageInput(tensors, text, self._ids(text), {}, View(self.box_format, size, self._frame(tensors, size)))
 
     def _expansion(self, prompt: str, full: list[int]) -> tuple[str, list[int]]:
@@ -206,14 +206,14 @@ class Chat:
         The ids include neighbours that merged with it, such as line feeds.
         """
         plain = self._ids(prompt, self._wants_special(prompt))
-        image = token_offsets.first_at(self._ids(self._placeholder), plain)
+        image = token_offsets.first_at(self._ids(self.image_token), plain)
         if image is None:
             raise ModelError(f"{type(self.processor).__name__}: the prompt does not hold its image token")
         head = next((i for i in range(image) if plain[i] != full[i]), image)
         most = len(plain) - image - 1
         tail = next((i for i in range(most) if plain[-1 - i] != full[-1 - i]), most)
         block = full[head : len(full) - tail]
-        before, _, after = self.decode(plain[head : len(plain) - tail]).partition(self._placeholder)
+        before, _, after = self.decode(plain[head : len(plain) - tail]).partition(self.image_token)
         return self.decode(block).removeprefix(before).removesuffix(after), block
 
     def _frame(self, tensors: dict[str, Tensor], size: tuple[int, int]) -> tuple[int, int]:
@@ -315,8 +315,8 @@ class Chat:
         except pixels.ImageError as error:
             raise pixels.ImageError(f"{dialogue.id}: {error}") from error
         prompt = self._prompt(dialogue, seen.view, hint)
-        if prompt.count(self._placeholder) != 1:
-            raise ModelError(f"{dialogue.id}: the question holds the image token {self._placeholder}; take it out")
+        if prompt.count(self.image_token) != 1:
+            raise ModelError(f"{dialogue.id}: the question holds the image token {self.image_token}; take it out")
         ids = self._prompt_ids(prompt, seen.text)
         at = token_offsets.first_at(seen.block, ids)
         if at is None:
@@ -329,7 +329,7 @@ class Chat:
         """The ids of a prompt with the text of an image inside, of which the last ones are remembered."""
         key = prompt, image
         if key not in self._known:
-            self._known[key] = self._ids(prompt.replace(self._placeholder, image), self._wants_special(prompt))
+            self._known[key] = self._ids(prompt.replace(self.image_token, image), self._wants_special(prompt))
             if len(self._known) > PROMPTS:
                 self._known.popitem(last=False)
         return self._known[key]

@@ -26,7 +26,11 @@ Grid = Literal[
     "cropped",
     "stretched",
     "native",
+    "rows",
+    "soft tokens",
     "tiles and overview",
+    "near tiles and overview",
+    "overview and tiles",
     "named tiles",
     "named tiles and thumbnail",
     "overview and slices",
@@ -38,12 +42,17 @@ class ModelError(ValueError):
     """A model that cannot be used as asked; the message says why and what to do."""
 
 
+class UndeclaredError(ModelError):
+    """A model of which neither itself nor its family, nor the user, says how it writes boxes."""
+
+
 @dataclass(frozen=True)
 class Family:
     """What is known of a family. The defaults are of one that nothing is known of."""
 
     box_format: str | None = None
-    """How it writes boxes, a key of ``BOX_FORMATS``. Families without a convention of their own are taught one."""
+    """How it writes boxes, a key of ``BOX_FORMATS``. Families without a convention of their own are taught one, or the
+    one that the user names (None)."""
     named: dict[str, str] = field(default_factory=dict)
     """How some of its checkpoints write boxes instead: a pattern that their own name holds, and the box format."""
     hint: bool = True
@@ -56,8 +65,9 @@ class Family:
     "tree" for layers that mix tokens by attention only, which a mask branches; "fork" where others hand a state along
     the row, which each branch is given (``states``).
     """
-    both_ways: Literal["none", "image", "prompt"] = "none"
-    """Which tokens see one another whichever comes first; with "prompt", only answers can share."""
+    both_ways: Literal["none", "image", "image in windows", "prompt"] = "none"
+    """Which tokens see one another whichever comes first; with "image in windows", in sliding layers only, where its
+    configuration says so; with "prompt", only answers can share."""
     first_position: int = 0
     """The position of a row's first token."""
     own_sliding_masks: bool = False
@@ -94,9 +104,14 @@ PALIGEMMA = (
 _ROWS = {
     "llava": Family("unit-square", shares="tree", patch_grid="cropped", tower_states=True),
     "llava_next": Family("unit-square", shares="tree", patch_grid="any resolution", tower_states=True),
+    "llava_onevision": Family("unit-square", shares="tree", patch_grid="any resolution", tower_states=True),
     "qwen2_vl": Family("qwen2-vl", shares="tree", patch_grid="native"),
     "qwen2_5_vl": Family("json-pixels", shares="tree", patch_grid="native"),
     "qwen3_vl": Family("json-1000", shares="tree", patch_grid="native"),
+    "qwen3_vl_moe": Family("json-1000", shares="tree", patch_grid="native"),
+    "glm4v": Family("glm", shares="tree", patch_grid="native"),
+    "glm46v": Family("glm", shares="tree", patch_grid="native"),
+    "mistral3": Family(None, shares="tree", patch_grid="rows"),
     "qwen3_5": Family("json-1000", shares="fork", patch_grid="native"),
     "qwen3_5_moe": Family("json-1000", shares="fork", patch_grid="native"),
     "minicpmv4_6": Family("json-1000", shares="fork", patch_grid="overview and slices"),
@@ -111,6 +126,10 @@ _ROWS = {
         both_ways="image",
         patch_grid="stretched",
     ),
+    "aya_vision": Family(None, shares="tree", patch_grid="tiles and overview", tower_states=True),
+    "cohere2_vision": Family(None, shares="tree", patch_grid="near tiles and overview"),
+    "ovis2": Family(None, shares="tree", patch_grid="overview and tiles"),
+    "gemma4": Family(None, shares="tree", both_ways="image in windows", patch_grid="soft tokens"),
     "paligemma": Family(
         "loc-1024",
         template=PALIGEMMA,
@@ -171,7 +190,7 @@ def profile_of(config: Any, box_format: str | None = None) -> Profile:
         found = replace(found, box_format=box_format)
     elif own is None and usual is None:
         known = ", ".join(BOX_FORMATS)
-        raise ModelError(
+        raise UndeclaredError(
             f"how {config.model_type!r} models write boxes is not known: name it with --box-format (one of {known})"
         )
     if found.box_format not in BOX_FORMATS:

@@ -24,12 +24,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers.modeling_outputs import BaseModelOutput
 
 from unveil.core import files, provenance
 from unveil.vlm.families import ModelError, family_of
 from unveil.vlm.inputs import ImageInput, stack_images
 from unveil.vlm.model_parts import Part, fingerprint, parts_of
+from unveil.vlm.tower_states import Remembering, frozen, remember, with_states
 
 LOG = logging.getLogger(__name__)
 Kept = Literal["features", "hidden states", "nothing"]
@@ -43,15 +43,18 @@ class ImageFeatures:
     deep: list[list[Tensor]]
     stacked: bool
     """Whether the family hands its features over as one tensor, else as a list with one for each image."""
+    marks: Tensor | None = None
+    """What stands for the tokens around an image and between its tiles, the same for all images (Ovis2)."""
 
     @property
     def nbytes(self) -> int:
-        return sum(t.nbytes for t in [*self.pooled, *(t for layer in self.deep for t in layer)])
+        marks = [] if self.marks is None else [self.marks]
+        return sum(t.nbytes for t in [*self.pooled, *marks, *(t for layer in self.deep for t in layer)])
 
     def alone(self) -> ImageFeatures:
         """The same in memory of its own, without that of images beside it."""
         return ImageFeatures(
-            [t.clone() for t in self.pooled], [[t.clone() for t in one] for one in self.deep], self.stacked
+            [t.clone() for t in self.pooled], [[t.clone() for t in one] for one in self.deep], self.stacked, self.marks
         )
 
     def apart(self, images: int) -> list[ImageFeatures] | None:
@@ -66,12 +69,12 @@ class ImageFeatures:
             return [given[i * each : (i + 1) * each] for i in range(images)]
 
         pooled, deep = parts(self.pooled), [parts(layer) for layer in self.deep]
-        return [ImageFeatures(pooled[i], [layer[i] for layer in deep], self.stacked) for i in range(images)]
+        return [ImageFeatures(pooled[i], [layer[i] for layer in deep], self.stacked, self.marks) for i in range(images)]
 
     def output(self) -> Any:
         """As ``mm_encoder_outputs["image"]`` of transformers."""
         pooled = torch.cat(self.pooled) if self.stacked else self.pooled
-        return SimpleNamespace(pooler_output=pooled, deepstack_features=self.deep)
+        return SimpleNamespace(pooler_output=pooled, deepstack_features=self.deep, visual_indicator_features=self.marks)
 
 
 class Features:
@@ -133,7 +136,7 @@ class Features:
         encoded = [new.get(seen.digest) or self._remembered(seen) for seen in images]
         pooled = [t for one in encoded for t in one.pooled]
         deep = [[t for one in encoded for t in one.deep[i]] for i in range(len(encoded[0].deep))]
-        return ImageFeatures(pooled, deep, encoded[0].stacked).output()
+        return ImageFeatures(pooled, deep, encoded[0].stacked, encoded[0].marks).output()
 
     def _together(self, images: Sequence[ImageInput]) -> dict[bytes, ImageFeatures]:
         """The features of images that are not known yet, those of one size by one run; others are left out."""
@@ -144,7 +147,7 @@ class Features:
         found: dict[bytes, ImageFeatures] = {}
         for group in alike.values():
             tensors = stack_images([seen.tensors for seen in group.values()])
-            encoded = _frozen(self.base, partial(self._encode, tensors)).apart(len(group))
+            encoded = frozen(self.base, partial(self._encode, tensors)).apart(len(group))
             if encoded is not None:
                 found |= zip(group, encoded, strict=True)
                 self.encodings += len(group)
@@ -175,6 +178,7 @@ class Features:
             [pooled] if stacked else list(pooled),
             [[layer] if isinstance(layer, Tensor) else list(layer) for layer in deep],
             stacked,
+            getattr(found, "visual_indicator_features", None),
         )
 
     def holds(self, seen: ImageInput) -> bool:
@@ -211,7 +215,7 @@ class Features:
             if not seen.whole:
                 raise ModelError(f"{path} was there and is gone or damaged: leave the folder alone while a run uses it")
             self.encodings += 1
-            encoded = _frozen(self.base, lambda: self._encode(seen.tensors))
+            encoded = frozen(self.base, lambda: self._encode(seen.tensors))
         if path and (path.is_file() or self._write(path, encoded)):
             self.stored.add(key)
         self._keep(key, encoded)
@@ -227,6 +231,8 @@ class Features:
         self.disk -= encoded.nbytes
         tensors = {f"pooled.{i}": t for i, t in enumerate(encoded.pooled)}
         tensors |= {f"deep.{i}.{j}": t for i, layer in enumerate(encoded.deep) for j, t in enumerate(layer)}
+        if encoded.marks is not None:
+            tensors["marks"] = encoded.marks
         try:
             with files.whole(path, private=True) as partial:
                 about = {"stacked": str(int(encoded.stacked))}
@@ -244,19 +250,6 @@ def _shape(tensors: dict[str, Tensor]) -> tuple[object, ...]:
     return tuple((k, tuple(v.shape), v.dtype, str(small.get(k))) for k, v in sorted(tensors.items()))
 
 
-def _frozen(base: Any, look: Any) -> Any:
-    """Runs without a graph, without dropout, and in the weights' own precision, so that every run gets the same."""
-    training, device = base.training, next(base.parameters()).device
-    if training:
-        base.eval()
-    try:
-        with torch.no_grad(), torch.autocast(device.type, enabled=False):
-            return look()
-    finally:
-        if training:
-            base.train()
-
-
 def _read(path: Path, device: torch.device) -> ImageFeatures | None:
     """The features of a file; None, and the file is removed, if it is damaged."""
     from safetensors import safe_open
@@ -272,7 +265,7 @@ def _read(path: Path, device: torch.device) -> ImageFeatures | None:
     layers = 1 + max((int(k.split(".")[1]) for k in tensors if k.startswith("deep.")), default=-1)
     pooled = [tensors[f"pooled.{i}"] for i in range(sum(k.startswith("pooled.") for k in tensors))]
     deep = [[tensors[f"deep.{i}.{j}"] for j in range(len(pooled))] for i in range(layers)]
-    return ImageFeatures(pooled, deep, stacked)
+    return ImageFeatures(pooled, deep, stacked, tensors.get("marks"))
 
 
 def _claim(folder: Path, base: Any, image_processor: Any) -> None:
@@ -306,86 +299,6 @@ def remembered(base: Any, patches: float) -> int:
     if not {"tower", "projector"} & trained:
         deep = getattr(vision, "deepstack_visual_indexes", None) or []
         return int(base.config.get_text_config().hidden_size * size * (1 + len(deep)))
-    if "tower" in trained or (found := _with_states(base)) is None:
+    if "tower" in trained or (found := with_states(base)) is None:
         return 0
     return int(patches * vision.hidden_size * size * (2 if found[1] == -1 else 1))
-
-
-# ----------------------------------------------------------------------------------- hidden states of a frozen tower
-
-
-def remember(base: Any, room_mb: int, count: Any = lambda: None) -> Remembering | None:
-    """Lets a LLaVA's frozen tower remember its hidden states, up to ``room_mb``; None where it cannot.
-
-    For models whose ``vision_tower`` takes images as rows of ``pixel_values`` (B, 3, H, W). An image is known by the
-    bytes of its pixels. ``count`` is called for each image that the tower looks at.
-    """
-    found = _with_states(base)
-    if found is None:
-        return None
-    remembering = Remembering(*found, room_mb * 2**20, count)
-    remembering.enter()
-    return remembering
-
-
-def _with_states(base: Any) -> tuple[Any, int] | None:
-    """The frozen tower of a model and the layer whose hidden state its projector takes; None where that is not so."""
-    if not family_of(base.config).tower_states:
-        return None
-    tower = next((m for name, m in base.named_modules() if name.split(".")[-1] == "vision_tower"), None)
-    layer = getattr(base.config, "vision_feature_layer", None)
-    if tower is None or not isinstance(layer, int) or any(p.requires_grad for p in tower.parameters()):
-        return None
-    return tower, layer
-
-
-@dataclass(frozen=True)
-class _States:
-    """What is kept of one image: the chosen hidden state (1, P, D), the tower's output, the number of states."""
-
-    chosen: Tensor
-    last: Tensor | None
-    """Kept where the last layer is chosen: behind it, some towers have a norm, and some projectors take its output."""
-    count: int
-
-    @property
-    def nbytes(self) -> int:
-        return self.chosen.nbytes + (0 if self.last is None else self.last.nbytes)
-
-
-class Remembering:
-    """The forward pass of a frozen tower with a memory. Shapes: B images, P patches, D features."""
-
-    def __init__(self, tower: Any, layer: int, room: int, count: Any):
-        self.tower, self.forward, self.layer, self.room, self.count = tower, tower.forward, layer, room, count
-        self.known: dict[bytes, _States] = {}
-
-    def enter(self) -> None:
-        """Takes the place of the tower's own forward pass."""
-        self.tower.forward = self
-
-    def leave(self) -> None:
-        """Gives the tower its own forward pass back."""
-        self.tower.forward = self.forward
-
-    def __call__(self, pixel_values: Tensor, **options: Any) -> BaseModelOutput:
-        seen = [self._states(image[None], options) for image in pixel_values]
-        states: list[Tensor | None] = [None] * seen[0].count
-        states[self.layer] = torch.cat([one.chosen for one in seen])
-        lasts = [one.last for one in seen if one.last is not None]
-        return BaseModelOutput(last_hidden_state=torch.cat(lasts) if lasts else None, hidden_states=tuple(states))
-
-    def _states(self, image: Tensor, options: dict[str, Any]) -> _States:
-        bits = image.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
-        key = hashlib.blake2b(bits, digest_size=16).digest()
-        if key in self.known:
-            return self.known[key]
-        self.count()
-        out = _frozen(self.tower, lambda: self.forward(image, **{**options, "output_hidden_states": True}))
-        states = out.hidden_states
-        last = out.last_hidden_state.detach() if self.layer in (-1, len(states) - 1) else None
-        found = _States(states[self.layer].detach(), last, len(states))
-        if found.nbytes <= self.room:
-            self.room -= found.nbytes
-            self.known[key] = found
-        return found

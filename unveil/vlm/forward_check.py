@@ -54,8 +54,8 @@ def settle(scorer: Scorer, rows: Sequence[EncodedExample], draws: bool) -> None:
 
 def _settle(scorer: Scorer, rows: Sequence[EncodedExample], draws: bool, kind: str) -> None:
     with scorer.undivided():
-        own = [_scored(scorer, one) for one in rows]
-    if _apart(own[0][:1], own[1][:1]) > _tolerance(scorer):
+        own = [own_logps(scorer, one) for one in rows]
+    if distance(own[0][:1], own[1][:1]) > tolerance(scorer):
         raise ModelError(f"{kind} models see what they are to write next, so they cannot be trained on answers")
     scorer.apart = True  # a model of an unknown family is tried too
     if why := _differs(scorer, rows, torch.cat(own), draws):
@@ -74,7 +74,7 @@ def settle_answers(scorer: Scorer, rows: Sequence[EncodedExample]) -> None:
     scorer.eval()
     try:
         with scorer.undivided():
-            own = [_scored(scorer, row) for row in rows]
+            own = [own_logps(scorer, row) for row in rows]
         if why := _differs(scorer, rows, torch.cat(own), draws=True):
             scorer.keep_undivided()
             LOG.warning("%s: %s; its answers are written by transformers alone, which is slower", kind, why)
@@ -82,7 +82,7 @@ def settle_answers(scorer: Scorer, rows: Sequence[EncodedExample]) -> None:
         scorer.train(training)
 
 
-def _scored(scorer: Scorer, row: EncodedExample) -> Tensor:
+def own_logps(scorer: Scorer, row: EncodedExample) -> Tensor:
     """Log-probabilities of a row's answer by the model's own forward pass, without which there is no other."""
     own_S: Tensor = scorer([row]).in_order()
     if not own_S.isfinite().all():
@@ -93,9 +93,9 @@ def _scored(scorer: Scorer, row: EncodedExample) -> Tensor:
 def _differs(scorer: Scorer, rows: Sequence[EncodedExample], own_S: Tensor, draws: bool) -> str | None:
     """What of the rows, scored together, is other than the model's own, None if nothing is."""
     try:
-        if not (apart := _apart(scorer(rows).in_order(), own_S)) <= _tolerance(scorer):
+        if not (apart := distance(scorer(rows).in_order(), own_S)) <= tolerance(scorer):
             return f"log-probabilities differ from its own by {apart:.1%}"
-        if draws and not (apart := _drawn_apart(scorer, rows)) <= _tolerance(scorer):
+        if draws and not (apart := drawn_distance(scorer, rows)) <= tolerance(scorer):
             return f"answers are sampled with log-probabilities {apart:.1%} apart from those that they are scored with"
     except Exception as error:  # another's code, of which nothing is known; what it says is shown
         if faults.out_of_memory(error):
@@ -104,7 +104,7 @@ def _differs(scorer: Scorer, rows: Sequence[EncodedExample], own_S: Tensor, draw
     return None
 
 
-def _drawn_apart(scorer: Scorer, rows: Sequence[EncodedExample]) -> float:
+def drawn_distance(scorer: Scorer, rows: Sequence[EncodedExample]) -> float:
     """How far apart the log-probabilities of short answers are when they are drawn and when they are scored.
 
     The prompts have different lengths: the second one ends with the answer's first token.
@@ -115,18 +115,18 @@ def _drawn_apart(scorer: Scorer, rows: Sequence[EncodedExample]) -> float:
     try:
         drawn = rollout(scorer, prompts, 1, WRITTEN, scorer.distribution, seed=0)
         scored_S = scorer([replace(prompts[d.question], answer=d.ids) for d in drawn]).in_order()
-        return _apart(torch.tensor([p for d in drawn for p in d.logps]), scored_S)
+        return distance(torch.tensor([p for d in drawn for p in d.logps]), scored_S)
     finally:
         scorer.distribution = before
 
 
-def _apart(one_S: Tensor, other_S: Tensor) -> float:
+def distance(one_S: Tensor, other_S: Tensor) -> float:
     """How far log-probabilities lie apart, over what they are; sure tokens count for 1."""
     one_S, other_S = one_S.double().cpu(), other_S.double().cpu()
     return float((one_S - other_S).abs().sum() / (1 + other_S.abs()).sum())
 
 
-def _tolerance(scorer: Scorer) -> float:
+def tolerance(scorer: Scorer) -> float:
     """By the coarsest of what is computed in: the weights' precision, and that of autocast."""
     base, kind = whole(scorer.model), next(scorer.parameters()).device.type
     used = {base.dtype, torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else base.dtype}

@@ -40,9 +40,10 @@ def masks(base: Any, forest: Forest, family: Family, stretches: states.Stretches
     both_ways, how = _both_ways(base, forest, family), attention.of(base)
 
     def one(window: int | None) -> Any:
+        own = None if window is None and family.both_ways == "image in windows" else both_ways
         if how == "flex_attention":
-            return block_mask(forest, both_ways, window)
-        seen = allowed(forest, both_ways, window)
+            return block_mask(forest, own, window)
+        seen = allowed(forest, own, window)
         return seen if how in DENSE else _additive(seen, base.dtype)
 
     found = windows(base)
@@ -77,7 +78,8 @@ def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _both_ways(base: Any, forest: Forest, family: Family) -> Tensor | None:
     """A number >= 0 that tokens share which see one another both ways, -1 for others: (B, T)."""
-    if family.both_ways == "none":
+    told = getattr(base.config.get_text_config(), "use_bidirectional_attention", None)
+    if family.both_ways == "none" or (family.both_ways == "image in windows" and told != "vision"):
         return None
     if family.both_ways == "prompt":
         return forest.roots_BT

@@ -24,11 +24,13 @@ from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
     AutoProcessor,
+    PreTrainedConfig,
     PreTrainedModel,
 )
 
 from unveil.core import console, digests
 from unveil.core.untrusted import read_json
+from unveil.vlm import unfit
 from unveil.vlm.chat import Chat
 from unveil.vlm.choice import TINY
 from unveil.vlm.families import CLASS_TOKENS, ModelError, by_name, profile_of
@@ -150,14 +152,21 @@ def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTra
     """A model, or a LoRA adapter on its base model (which may be an adapter itself), merged for speed."""
     under = _under(folder)
     if under is None:
-        return AutoModelForImageTextToText.from_pretrained(
-            folder, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        _config(folder, revision)
+        model, info = AutoModelForImageTextToText.from_pretrained(
+            folder,
+            revision=revision,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
         )
-    from peft import PeftModel
-
+        unfit.check_weights(folder, info["missing_keys"], info["mismatched_keys"])
+        return model
     base = _load_model(*under, dtype)
     with calm_peft():
-        merged = PeftModel.from_pretrained(base, folder).merge_and_unload()
+        merged = unfit.adapted(base, folder, under[0]).merge_and_unload()
     _declare(merged.config, folder)
     return merged
 
@@ -166,7 +175,11 @@ def _config(folder: str, revision: str | None) -> Any:
     """The configuration of a model, or of the one under an adapter with what that declares."""
     under = _under(folder)
     if under is None:
-        return AutoConfig.from_pretrained(folder, revision=revision, trust_remote_code=False)
+        about, _ = PreTrainedConfig.get_config_dict(folder, revision=revision)
+        unfit.check_configuration(folder, about)
+        config = AutoConfig.from_pretrained(folder, revision=revision, trust_remote_code=False)
+        unfit.check_sees(folder, config)
+        return config
     config = _config(*under)
     _declare(config, folder)
     return config
@@ -204,9 +217,11 @@ def _chat(name: str | Path, revision: str | None, config: Any, box_format: str |
         raise ModelError(f"{name}: an encoder and a decoder; only models that write on behind their prompt are taken")
     with _understood(name):
         place, at = _with_processor(located(name, revision), revision)
-        processor = AutoProcessor.from_pretrained(place, revision=at, trust_remote_code=False)
+    processor = _processor(name, place, at)
     complete(processor, config)
-    spoken = Chat(processor, profile_of(config, box_format))
+    profile = profile_of(config, box_format)
+    spoken = Chat(processor, profile)
+    unfit.check_template(name, spoken)
     if box_format is None and getattr(config, "unveil", None) is None and (own := by_name(config)):
         _tell(str(name), own)
     limit(spoken, limits)
@@ -214,6 +229,17 @@ def _chat(name: str | Path, revision: str | None, config: Any, box_format: str |
     if canvases and hasattr(config, "image_grid_pinpoints"):  # the model takes images apart by its own list
         config.image_grid_pinpoints = canvases
     return spoken
+
+
+def _processor(name: str | Path, place: str, revision: str | None) -> Any:
+    """The processor of a model; ``name`` is what errors call it."""
+    try:
+        processor = AutoProcessor.from_pretrained(place, revision=revision, trust_remote_code=False)
+    except (OSError, ValueError, ImportError) as error:
+        raise unfit.processor_fault(name, place, error) from error
+    if not (hasattr(processor, "tokenizer") and hasattr(processor, "image_processor")):
+        raise unfit.no_processor(name)
+    return processor
 
 
 @lru_cache

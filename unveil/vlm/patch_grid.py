@@ -8,6 +8,7 @@ Shapes: P patches (image tokens, in the order of the prompt).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -90,16 +91,67 @@ def _native(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     return _lattice(_canvas(seen), rows // merged, columns // merged)
 
 
+def _rows(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """Mistral 3: a picture of its own proportions, patches merged by squares, a line of tokens for each row."""
+    side = config.vision_config.patch_size * config.spatial_merge_size
+    height, width = seen.tensors["image_sizes"][0].tolist()
+    return _lattice(_canvas(seen), height // side, width // side)
+
+
+def _soft_tokens(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """Gemma 4: as many squares of patches as the processor allows, the picture near its own proportions."""
+    from transformers.models.gemma4.image_processing_pil_gemma4 import get_aspect_ratio_preserving_size
+
+    eyes, (width, height) = chat.processor.image_processor, seen.view.canvas
+    side, most = eyes.patch_size * eyes.pooling_kernel_size, eyes.max_soft_tokens * eyes.pooling_kernel_size**2
+    sides = get_aspect_ratio_preserving_size(height, width, eyes.patch_size, most, eyes.pooling_kernel_size)
+    return _lattice(_canvas(seen), *(length // side for length in sides))
+
+
 def _tiles_and_overview(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
-    """InternVL: rows of tiles, and the whole picture once more where there are several."""
+    """InternVL and Aya Vision: rows of tiles, and the whole picture once more where there are several."""
     from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
 
     eyes, (width, height) = chat.processor.image_processor, seen.view.canvas
-    each = config.image_seq_length
-    if tokens == each:
-        return _square(_canvas(seen), each)
     size = eyes.size["height"], eyes.size["width"]
     columns, rows = get_optimal_tiled_canvas((height, width), size, eyes.min_patches, eyes.max_patches)
+    return _tiled(config, seen, columns, rows, tokens)
+
+
+def _near_tiles_and_overview(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """Command A Vision: the same in a grid nearest to the picture's size."""
+    eyes = chat.processor.image_processor
+    return _tiled(config, seen, *nearest_grid(seen.view.canvas, eyes.size["height"], eyes.max_patches), tokens)
+
+
+def nearest_grid(size: tuple[int, int], tile: int, most: int) -> tuple[int, int]:
+    """Columns and rows of the grid of ``most`` tiles or fewer for which a picture is enlarged least; where it must be
+    made smaller for all of them, of the grid for which it is made smaller least. Of equal ones it is the smaller."""
+    width, height = size
+    grids = [(columns, rows) for columns in range(1, most + 1) for rows in range(1, most // columns + 1)]
+    scales = {(c, r): min(c * tile / width, r * tile / height) for c, r in sorted(grids, key=math.prod)}
+    larger = [grid for grid, scale in scales.items() if scale >= 1]
+    return min(larger, key=scales.__getitem__) if larger else max(scales, key=scales.__getitem__)
+
+
+def _overview_and_tiles(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """Ovis2: the whole picture, then rows and columns of tiles with tokens between them."""
+    rows, columns = seen.text.count("<IMG_ROW>") + 1, seen.text.count("<IMG_COL>")
+    columns = columns // rows + 1
+    whole = np.array(_canvas(seen))
+    parts = [whole, *_lattice(whole, rows, columns)] if rows * columns > 1 else [whole]
+    return np.concatenate([_square(part, tokens // len(parts)) for part in parts])
+
+
+def _tiled(config: Any, seen: ImageInput, columns: int, rows: int, tokens: int) -> Boxes:
+    """Tiles, row after row, and the whole picture behind them; alone where it was not cut."""
+    tower: Any = config.vision_config
+    each = (
+        getattr(config, "image_seq_length", None)
+        or (tower.image_size // tower.patch_size // config.downsample_factor) ** 2
+    )
+    if tokens == each:
+        return _square(_canvas(seen), each)
     parts = [*_lattice(_canvas(seen), rows, columns), np.array(_canvas(seen))]
     return np.concatenate([_square(part, each) for part in parts])[:tokens]
 
@@ -140,7 +192,10 @@ def _pictures(parts: Sequence[Boxes], shapes: Any) -> Boxes:
 
 
 def _any_resolution(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
-    """LLaVA-NeXT: the whole picture, then tiles put together, without their padding, a token at the end of each row."""
+    """LLaVA-NeXT: the whole picture, then tiles put together, without their padding, a token at the end of each row.
+
+    LLaVA-OneVision makes features of more tiles than its ``vision_aspect_ratio`` names coarser.
+    """
     from transformers.image_processing_utils import select_best_resolution
 
     side = config.vision_config.image_size // config.vision_config.patch_size
@@ -159,6 +214,11 @@ def _any_resolution(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> B
     else:
         cut = (columns - int(round(width * rows / height, 7))) // 2
         kept = kept[:, cut : columns - cut]
+    if most := re.search(r"anyres_max_(\d+)", getattr(config, "vision_aspect_ratio", None) or ""):
+        ratio = (kept[..., 0].size / (int(most[1]) * side**2)) ** 0.5
+        if ratio > 1.1:
+            coarser = (int(n // ratio) for n in kept.shape[:2])
+            kept = _lattice([*kept[0, 0, :2], *kept[-1, -1, 2:]], *(shape := (*coarser,))).reshape(*shape, 4)
     ends = np.full((len(kept), 1, 4), np.nan)
     return np.concatenate([_square(_canvas(seen), side**2), np.concatenate([kept, ends], 1).reshape(-1, 4)])
 
@@ -168,7 +228,11 @@ GRIDS: dict[Grid, Callable[[Chat, Any, ImageInput, int], Boxes]] = {
     "cropped": _cropped,
     "stretched": _stretched,
     "native": _native,
+    "rows": _rows,
+    "soft tokens": _soft_tokens,
     "tiles and overview": _tiles_and_overview,
+    "near tiles and overview": _near_tiles_and_overview,
+    "overview and tiles": _overview_and_tiles,
     "named tiles": _named_tiles,
     "named tiles and thumbnail": _named_tiles_and_thumbnail,
     "overview and slices": _overview_and_slices,

@@ -118,13 +118,25 @@ def _cells(size: tuple[int, int], side: int, least: int, most: int, limit: int |
     return (wide // side) * (high // side) + 2  # and what stands around an image
 
 
+#: How families call the edge of the square of patches that becomes a token, in the configuration of tower or model.
+_SQUARES = (
+    "spatial_merge_size",
+    "pooling_kernel_size",
+    "hidden_stride",
+    "downsample_factor",
+    "projector_pooling_ratio",
+    "scale_factor",
+)
+
+
 def patches_a_token(config: Any) -> float:
     """Patches of the vision encoder for each token of an image, 1 where a configuration does not tell."""
     tower: Any = getattr(config, "vision_config", None)
-    if side := getattr(tower, "spatial_merge_size", None):
-        return float(side**2)
     if (tokens := getattr(config, "mm_tokens_per_image", None)) and hasattr(tower, "image_size"):
         return float((tower.image_size // tower.patch_size) ** 2 / tokens)
     if share := getattr(config, "downsample_ratio", None):
         return float(share**-2)
-    return float((getattr(config, "scale_factor", None) or 1) ** 2)
+    if mode := getattr(config, "downsample_mode", None):  # MiniCPM: 4x or 16x
+        return float(mode.rstrip("x"))
+    sides = [getattr(where, name, None) for where in (tower, config) for name in _SQUARES]
+    return float(next((side for side in sides if side), 1) ** 2)

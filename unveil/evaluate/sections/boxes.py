@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from unveil.core import console, phrases
@@ -13,8 +14,10 @@ from unveil.core.grading import Case, ScoreError
 from unveil.core.records import Kind, Prediction
 from unveil.evaluate.box_calibration import calibration
 from unveil.evaluate.box_figures import Boxes, curve_resamples, figures
+from unveil.evaluate.box_permutations import p_values
 from unveil.evaluate.detections import BoxAnswer
-from unveil.evaluate.estimates import Estimate, plain, written
+from unveil.evaluate.estimates import Difference, Estimate, plain, written
+from unveil.evaluate.permutations import holm
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 #: The kinds of questions that ask for places, and what each is called.
@@ -44,6 +47,7 @@ def keep(case: Case, prediction: Prediction) -> BoxAnswer | None:
         raise ScoreError(f"{case.dialogue.id}: {error}; predict again") from error
     return BoxAnswer(
         case.dialogue.id,
+        case.record.id,
         case.dialogue.kind,
         case.record.cluster,
         float(case.record.width * case.record.height),
@@ -107,13 +111,24 @@ def _kind(
         }
     return {
         "answers": len(first.answers),
+        "images": len({a.image for a in first.answers}),
         "left_out": {"no place known": len(first.answers) - placed, "not exhaustive": placed - proven},
         "empty": sum(not a.true for a in first.proven.answers),
         "true": dict(sorted(Counter(name for a in first.placed.answers for name in a.true_names).items())),
         "note": _fewer(models.values(), scoring.resamples),
         "models": found,
-        "differences": {b: {a: _rows(of) for a, of in row.items()} for b, row in apart.items()},
+        "differences": {
+            b: {a: _tested(of, models[a], models[b], scoring) for a, of in row.items()} for b, row in apart.items()
+        },
     }
+
+
+def _tested(found: Mapping[str, Difference], first: Boxes, second: Boxes, scoring: Scoring) -> dict[str, Any]:
+    """Differences of two models with their p; they are one family."""
+    known = [name for name, one in found.items() if one.value is not None]
+    p = p_values(first, second, known, scoring.resamples, scoring.seed)
+    among = holm(p)
+    return _rows({name: replace(one, p=p.get(name), p_holm=among.get(name)) for name, one in found.items()})
 
 
 def _rows(found: Mapping[str, Estimate]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import numpy as np
 from unveil.core import console
 from unveil.core.answers import yes_no, yes_or_no_alone
 from unveil.core.grading import Case, ScoreError
+from unveil.core.joined import way
 from unveil.core.records import Prediction
 from unveil.core.text_metrics import words
 from unveil.evaluate.estimates import Array, written
@@ -105,21 +106,16 @@ def summarise(answers: Answers[ProbeAnswer], scoring: Scoring) -> dict[str, Any]
     asked = Counter(one.pair for one in rows if one.pair is not None)
     halves = {pair for pair, n in asked.items() if n == 1} if scoring.part else set()
     found: dict[str, Any] = {"titles": NAMES, "probes": {}, "chair": None, "half_pairs": len(halves)}
-    for way in dict.fromkeys(_way(pair) for pair in asked if pair not in halves):
+    for chosen in dict.fromkeys(way(pair) for pair in asked if pair not in halves):
         part = {
-            model: [one for one in of if one.pair is not None and one.pair not in halves and _way(one.pair) == way]
+            model: [one for one in of if one.pair is not None and one.pair not in halves and way(one.pair) == chosen]
             for model, of in given.items()
         }
-        found["probes"][way] = _figures(part, PROBES, scoring)
+        found["probes"][chosen] = _figures(part, PROBES, scoring)
     reports = {model: [one for one in of if one.pair is None] for model, of in given.items()}
     if any(reports.values()):
         found["chair"] = _figures(reports, CHAIR, scoring)
     return found
-
-
-def _way(pair: str) -> str:
-    """How what is absent was chosen."""
-    return pair.partition("/")[0]
 
 
 def _figures(

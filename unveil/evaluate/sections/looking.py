@@ -38,12 +38,14 @@ def summarise(_: Answers[None], scoring: Scoring) -> dict[str, Any] | None:
         for side in ("own", "altered", "on_lesions")
     }
     figures = Figures(tables, scoring.resamples, scoring.seed)
+    models = {
+        model: {shown: _condition(figures, model, shown, of[shown]) for shown in CONDITIONS if shown in of}
+        for model, of in found.items()
+    }
     return {
         "conditions": [shown for shown in CONDITIONS if any(shown in of for of in found.values())],
-        "models": {
-            model: {shown: _condition(figures, model, shown, of[shown]) for shown in CONDITIONS if shown in of}
-            for model, of in found.items()
-        },
+        "models": models,
+        "note": doubt(models),
         "lesion": {model: told for model, of in found.items() if (told := _of_lesion(figures, model, of))},
         "differences": _differences(figures, found),
         "examples": kept(found, CONDITIONS),
@@ -52,17 +54,14 @@ def summarise(_: Answers[None], scoring: Scoring) -> dict[str, Any] | None:
 
 def _condition(figures: Figures, model: str, shown: Shown, one: Looked) -> dict[str, Any]:
     own, altered = (model, shown, "own"), (model, shown, "altered")
+    drops = figures.differences(_known(figures, own), {own: 1}, {altered: 1})
     metrics = {
-        m: {
-            "own": figures.value(m, own),
-            "altered": figures.value(m, altered),
-            "drop": figures.figure(m, {own: 1, altered: -1}),
-        }
-        for m in METRICS
-        if figures.value(m, own) is not None
+        m: {"own": figures.value(m, own), "altered": figures.value(m, altered), "drop": drop}
+        for m, drop in drops.items()
     }
-    shares = {share: figures.figure(share, {altered: 1}) for share in SHARES}
-    return {"questions": one.questions, "images": one.images, "metrics": metrics, **shares}
+    shares = {share: figures.share(share, altered) for share in SHARES}
+    unsure = {"perhaps_one_person": one.perhaps_one_person} if shown == "other-patient" else {}
+    return {"questions": one.questions, "images": one.images, **unsure, "metrics": metrics, **shares}
 
 
 def _of_lesion(figures: Figures, model: str, of: Mapping[Shown, Looked]) -> dict[str, Any]:
@@ -70,18 +69,19 @@ def _of_lesion(figures: Figures, model: str, of: Mapping[Shown, Looked]) -> dict
     told = {}
     hidden, elsewhere = ((model, shown, "altered") for shown in ("lesion-hidden", "elsewhere-hidden"))
     if "lesion-hidden" in of and "elsewhere-hidden" in of:
-        told["more_than_elsewhere"] = _each(figures, {elsewhere: 1, hidden: -1})
-        told["changed_more_than_elsewhere"] = figures.figure("changed", {hidden: 1, elsewhere: -1})
-    if "lesion-only" in of and "blank" in of:
-        told["gain_of_lesion"] = _each(
-            figures, {(model, "lesion-only", "altered"): 1, (model, "blank", "on_lesions"): -1}
+        told["more_than_elsewhere"] = figures.differences(
+            _known(figures, elsewhere, hidden), {elsewhere: 1}, {hidden: 1}
         )
+        told["changed_more_than_elsewhere"] = figures.differences(["changed"], {hidden: 1}, {elsewhere: 1})["changed"]
+    if "lesion-only" in of and "blank" in of:
+        only, blank = (model, "lesion-only", "altered"), (model, "blank", "on_lesions")
+        told["gain_of_lesion"] = figures.differences(_known(figures, only, blank), {only: 1}, {blank: 1})
     return told
 
 
-def _each(figures: Figures, terms: Mapping[Hashable, int]) -> dict[str, Any]:
-    """A difference of every metric that has a value in all tables."""
-    return {m: figures.figure(m, terms) for m in METRICS if all(figures.value(m, key) is not None for key in terms)}
+def _known(figures: Figures, *tables: Hashable) -> list[str]:
+    """The metrics that have a value in all tables."""
+    return [m for m in METRICS if all(figures.value(m, key) is not None for key in tables)]
 
 
 def _differences(figures: Figures, found: Mapping[str, Mapping[Shown, Looked]]) -> dict[str, Any]:
@@ -94,14 +94,10 @@ def _differences(figures: Figures, found: Mapping[str, Mapping[Shown, Looked]]) 
 
 
 def _apart(figures: Figures, a: str, b: str, shown: Shown) -> dict[str, Any]:
-    terms: dict[Hashable, int] = {
-        (b, shown, "own"): 1,
-        (b, shown, "altered"): -1,
-        (a, shown, "own"): -1,
-        (a, shown, "altered"): 1,
-    }
-    shares: dict[Hashable, int] = {(b, shown, "altered"): 1, (a, shown, "altered"): -1}
-    return {"drop": _each(figures, terms), **{share: figures.figure(share, shares) for share in SHARES}}
+    second: dict[Hashable, int] = {(b, shown, "own"): 1, (b, shown, "altered"): -1}
+    first: dict[Hashable, int] = {(a, shown, "own"): 1, (a, shown, "altered"): -1}
+    drops = figures.differences(_known(figures, *second, *first), second, first)
+    return {"drop": drops, **figures.differences(SHARES, {(b, shown, "altered"): 1}, {(a, shown, "altered"): 1})}
 
 
 def _show(section: dict[str, Any]) -> None:
@@ -115,6 +111,17 @@ def _show(section: dict[str, Any]) -> None:
             rows.append([f"{model}, {shown}", *cells])
     titles = ["", "accuracy lost", "answers changed", "right where due"]
     console.table("Does it look at the image? Value and 95 % interval", titles, rows)
+    if section["note"]:
+        console.say(section["note"])
+
+
+def doubt(models: Mapping[str, Mapping[Shown, Any]]) -> str:
+    """That another patient's image may be one of the same person, where patients are not known; else empty."""
+    found = [of["other-patient"] for of in models.values() if "other-patient" in of]
+    sizes = [(one["perhaps_one_person"], one["images"]) for one in found if one["perhaps_one_person"]]
+    counts = dict.fromkeys(f"{unsure} of {images} images" for unsure, images in sizes)
+    told = "it is not known whose they are or whose was shown, so both may be one person's"
+    return f"Other patient: of {' and '.join(counts)} {told}" if counts else ""
 
 
 LOOKING: Section[None] = Section(

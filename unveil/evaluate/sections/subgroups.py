@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from unveil.core import bootstrap, console, subjects
 from unveil.core.geometry import area
 from unveil.core.grading import Case, Outcome
+from unveil.core.measures import MEASURES
 from unveil.core.records import Prediction
 from unveil.evaluate.box_figures import SIZES
 from unveil.evaluate.estimates import Array, Estimate, divided, estimate, plain
 from unveil.evaluate.figures import Figures, Sure
-from unveil.evaluate.report_tables import MEASURES, change, figure
+from unveil.evaluate.report_tables import change, figure
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 from unveil.evaluate.sums import Added
 
