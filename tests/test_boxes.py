@@ -184,7 +184,7 @@ def test_false_boxes_of_all_questions_about_an_image_go_together_in_froc() -> No
         for i in range(4)
         for name in [f"{image}{i}"]
     ]
-    found = summary(m=[replace(row, cluster=row.image) for row in rows])["localisation"]
+    found = summary(m=[row._replace(cluster=row.image) for row in rows])["localisation"]
     assert (found["answers"], found["images"]) == (8, 2)
     assert [at["value"] for at in found["models"]["m"]["froc_at"]] == [0, 0, 0, 1, 1, 1, 1]
 

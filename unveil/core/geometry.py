@@ -7,7 +7,7 @@ columns.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -211,7 +211,9 @@ def match(
         return touching  # none has a choice, as in most answers
     values = np.array(rows, np.float64)
     tie = 0.0 if agree is None else 1e-6 * np.asarray(agree, np.float64).reshape(values.shape)
-    assigned = zip(*_assigned(values + tie), strict=True)
+    from scipy.optimize import linear_sum_assignment  # late: half a second, which no start of a command should wait for
+
+    assigned = zip(*linear_sum_assignment(values + tie, maximize=True), strict=True)
     return [(int(i), int(j), float(values[i, j])) for i, j in assigned if values[i, j] > 0]
 
 
@@ -222,14 +224,6 @@ def _match_one(
     pairs = [(i, j, iou(p, t)) for i, p in enumerate(predicted) for j, t in enumerate(true)]
     best = max(pairs, key=lambda one: one[2] + (1e-6 * agree[one[0]][one[1]] if agree is not None else 0.0))
     return [best] if best[2] > 0 else []
-
-
-def _assigned(values: NDArray[np.float64]) -> tuple[Iterable[int], Iterable[int]]:
-    """Rows and columns of the assignment with the largest sum."""
-    from scipy.optimize import linear_sum_assignment  # late: half a second, which no start of a command should wait for
-
-    rows, columns = linear_sum_assignment(values, maximize=True)
-    return rows, columns
 
 
 def mean_iou(predicted: Sequence[Box], true: Sequence[Box]) -> float:

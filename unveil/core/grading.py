@@ -20,7 +20,7 @@ from unveil.core import dialects, phrases
 from unveil.core.answers import Parsed, parse, says_yes, yes_no, yes_or_no_alone
 from unveil.core.box_formats import View, unmark
 from unveil.core.choices import likeliest, read_choice
-from unveil.core.geometry import Box, iou, match, mean_iou
+from unveil.core.geometry import Box, match, mean_iou
 from unveil.core.records import Dialogue, Finding, Kind, Record
 from unveil.core.reported import OF_NAMES, ReportComparison, in_english, report_sums, reported
 from unveil.core.text_metrics import words
@@ -92,7 +92,6 @@ class Case:
 
     @property
     def names(self) -> Sequence[str]:
-        """The vocabulary of the data set."""
         return self.truth.names
 
     @property
@@ -210,7 +209,7 @@ def _placed(case: Case, true: Sequence[Box], labels: Iterable[str], ratio: str, 
 
 def _recognition(case: Case) -> Outcome:
     """The name of what lies in the region, or that nothing does. Findings in one place may each be named."""
-    true = {case.name(f.label) for f in _findings_at(case.record, _target(case.dialogue))}
+    true = {case.name(f.label) for f in case.truth.at(_region(case.dialogue), HIT)}
     said = case.parsed.labels
     if not true:
         return _refusal(case, "recognition_refusal", case.readable and case.parsed.abnormal is False, [NO_FINDING])
@@ -232,13 +231,10 @@ def _target(dialogue: Dialogue) -> str:
     return dialogue.target
 
 
-def _findings_at(record: Record, target: str) -> list[Finding]:
-    """The findings whose box is the target's, or the closest where rounding or padding moved it (IoU >= 0.5)."""
-    if len(boxes := unmark(target)) != 1:
-        raise ScoreError(f"{record.id}: a recognition question needs one box as its target, not {quoted(target)}")
-    values = [iou(f.box, boxes[0]) for f in record.boxed if f.box]
-    best = max(values, default=0.0)
-    return [f for f, v in zip(record.boxed, values, strict=True) if best >= HIT and v > best - 1e-6]
+def _region(dialogue: Dialogue) -> Box:
+    if len(boxes := unmark(target := _target(dialogue))) != 1:
+        raise ScoreError(f"{dialogue.record}: a recognition question needs one box as its target, not {quoted(target)}")
+    return boxes[0]
 
 
 def _diagnosis(case: Case) -> Outcome:
@@ -377,17 +373,9 @@ _OUTCOMES: dict[Kind, Callable[[Case], Outcome]] = {
 }
 
 
-def grade(
-    dialogue: Dialogue,
-    record: Record,
-    text: str,
-    view: View,
-    names: Sequence[str],
-    cut: bool = False,
-    options: Sequence[float] = (),
-) -> Case:
+def grade(dialogue: Dialogue, record: Record, text: str, view: View, names: Sequence[str], cut: bool = False) -> Case:
     """An answer beside the truth: see ``graded``. ``names`` is the vocabulary of the data set."""
-    return graded(dialogue, Truth(record, names), text, view, cut, options)
+    return graded(dialogue, Truth(record, names), text, view, cut)
 
 
 def graded(

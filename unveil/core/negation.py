@@ -153,7 +153,8 @@ _TRIGGERS: dict[str, str] = {
 _BEGINS = rf"(?=(?<!\w)\w|[^\w\s{REST}]|\n|\A|(?<=[{NAME}{REST}])\s)"
 TOKEN = late(f"{_BEGINS}(?:{'|'.join(f'(?P<{kind}>{pattern})' for kind, pattern in _TRIGGERS.items())})", re.I)
 #: A text of known names alone, with a semicolon between two: a list of findings, as most answers write it.
-NAMES_ALONE = re.compile(rf" *+{NAME}{REST}*+ *+(?:; *+{NAME}{REST}*+ *+)*+(?:\. *+)?")
+_ONE = rf" *+{NAME}(?>{REST}*) *+"
+NAMES_ALONE = re.compile(rf"{_ONE}(?>(?:;{_ONE})*)(?:\. *+)?")
 DENIALS = ("undo", "other", "back", "empty", "bare", "nothing", "deny", "not", "unsure")
 
 # what begins a clause of its own behind a comma or "and", where a bare name would go on with a list

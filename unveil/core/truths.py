@@ -8,7 +8,7 @@ from functools import cached_property
 
 from unveil.core import phrases
 from unveil.core.answers import name_of
-from unveil.core.geometry import Box
+from unveil.core.geometry import Box, iou
 from unveil.core.records import Finding, Record
 
 Named = tuple[str | None, Box | None]
@@ -45,3 +45,10 @@ class Truth:
         if phrase not in self._places:
             self._places[phrase] = phrases.of_phrase(self.record.findings, phrase)
         return self._places[phrase]
+
+    def at(self, region: Box, least: float) -> list[Finding]:
+        """The findings whose box is a region, or those closest to it where rounding or padding moved it, if their IoU
+        is at least so large."""
+        boxed = [(f, iou(f.box, region)) for f in self.record.boxed if f.box]
+        best = max((value for _, value in boxed), default=0.0)
+        return [f for f, value in boxed if best >= least and value > best - 1e-6]
