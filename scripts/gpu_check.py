@@ -101,6 +101,7 @@ PARTS: dict[str, Part] = {
     "trees": Part(gpu_parts.trees, 60, "token tree against plain rows in bfloat16"),
     "dpo": Part(gpu_parts.dpo_race, 180, "a DPO step of the large model against TRL's"),
     "grpo": Part(gpu_parts.grpo_race, 180, "a GRPO step of the large model against TRL's"),
+    "fitting": Part(gpu_parts.ways_to_fit, 120, "a DPO step of the large model in each way to take less memory"),
     "predict": Part(gpu_parts.predict, 90, "answers of the large model"),
 }
 

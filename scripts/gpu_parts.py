@@ -18,6 +18,7 @@ from bench import dpo, grpo, race
 from bench.growth import rows_on
 from bench.models import PRESETS, make, make_picture
 from scripts.gpu_config import Config
+from scripts.gpu_fitting import fitting
 from unveil.core import jsonl, records
 from unveil.testing.models import TREES
 from unveil.vlm import model_parts, models
@@ -187,6 +188,12 @@ def grpo_race(config: Config) -> dict[str, Any]:
     )
     with _quiet():
         return grpo.main(options)
+
+
+def ways_to_fit(config: Config) -> dict[str, Any]:
+    """A DPO step of the large model in each way to take less memory: time, peak, loss."""
+    with _quiet():
+        return fitting(config, _large(config), steps=1 if config.tenth else 5)
 
 
 def _large(config: Config) -> Path:

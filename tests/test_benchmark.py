@@ -108,7 +108,7 @@ def test_vqa_rad_has_its_protocol_and_the_images_that_training_does_not_show(tmp
     assert (alone["value"], alone["n"], alone["reason"]) == (None, 0, "no items")
     assert any("2 of the 451 published questions" in told for told in benchmark_page.doubts(about))
     page = (tmp_path / "out" / "benchmark.html").read_text()
-    assert "none: no items" in page and "0 of 2 images are not in training" in page
+    assert "none: nothing of the kind was asked" in page and "0 of 2 images are not in training" in page
     asked = list(read_jsonl(tmp_path / "out/dialogues.jsonl", Dialogue))
     assert [d.question for d in asked] == [f"{q}\n{SHORT}" for q in ("Is this axial?", "Is it larger than 1 cm?")]
 

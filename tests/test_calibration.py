@@ -152,6 +152,9 @@ def test_the_section_in_scores(files, capsys):
     show_scores(result)
     told = capsys.readouterr().err
     assert "sft: yes-or-no questions" in told and "likeliest option" in told
+    assert "base: yes-or-no questions" not in told, "a row of dashes says nothing"
+    said = "calibration, yes-or-no questions: 30 of 30 answers of base do not tell how sure it was: left out"
+    assert said in " ".join(told.split())
 
 
 def test_without_validation_nothing_is_chosen(files):

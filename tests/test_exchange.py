@@ -14,6 +14,8 @@ from unveil.core.box_formats import mark
 from unveil.core.grading import ScoreError
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.records import Dialogue, Prediction, RecordError, Source
+from unveil.evaluate.exchange.forms import Given
+from unveil.evaluate.exchange.matching import KnownQuestions
 from unveil.evaluate.exchange.reading import Elsewhere, read
 from unveil.evaluate.score import score
 
@@ -311,11 +313,40 @@ def test_of_another_set_is_refused_and_named(files: Path) -> None:
         given(files, [{"uid": "z/1", "prediction": "yes"}])
 
 
+def test_a_name_with_another_question_is_no_match(files: Path) -> None:
+    """Another set may call its questions as this one does: an answer to what nobody asked is to none of them."""
+    other = {"id": "a/12", "question": "What colour is it?", "response": "red"}
+    with pytest.raises(ScoreError, match=r"none of 1 answers .*row 1 \(a/12: it asks 'What colour is it\?'\)"):
+        given(files, [other])
+    around = other | {"question": "Look: which organ, 肺 or liver? One word."}
+    found, about = given(files, [other, around])
+    assert found == {"a/12": "red"} and about["unknown"] == 1
+    moved = other | {"question": "Which plane?"}
+    assert given(files, [moved])[0] == {"b/13": "red"}, "what it asks tells which it is"
+
+
+def test_questions_are_known_without_the_line_that_says_how_to_answer() -> None:
+    """A benchmark has its words below a question; whoever published answers has the question as it was published."""
+    below = "Answer the question using a single word or phrase."
+    rows = {"11": f"Is there a mass?\n{below}", "12": f"Which organ?\n{below}"}
+    ours = {f"r/{name}": asked(name, "closed", text, "yes", "r") for name, text in rows.items()}
+    known = KnownQuestions(ours, {"r": record()})
+    found = known.match([Given("row 1", "no", question="Which organ?"), Given("row 2", "no", ids=("9",))], "f")
+    assert list(found.answers) == ["r/12"] and found.unknown == ["row 2 (9)"]
+    assert known.match([Given("row 1", "no")], "f").unknown == ["row 1 (neither id nor question)"]
+
+
 def test_two_answers_to_one_question_are_refused(files: Path) -> None:
     rows = [{"uid": "a/11", "prediction": "yes"}] * 2
     assert given(files, rows)[1]["repeated"] == 1, "the same one twice is one"
     with pytest.raises(ScoreError, match="row 1 and row 2 give different answers to a/11"):
         given(files, [rows[0], {"uid": "a/11", "prediction": "no"}])
+
+
+def test_a_file_without_a_row_is_named(files: Path) -> None:
+    for text, name in (("[]", "given.json"), ("", "given.jsonl"), ("index\tprediction\n", "given.tsv")):
+        with pytest.raises(ScoreError, match="there is not one row"):
+            given(files, text, name)
 
 
 def test_an_unknown_form_is_told_with_its_keys(files: Path) -> None:

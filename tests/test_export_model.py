@@ -18,7 +18,7 @@ from unveil.cli import main as unveil
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.provenance import OutputError
 from unveil.core.records import Record, RecordError
-from unveil.export import llama_cpp, model, push
+from unveil.export import llama_cpp, model, prompts, push
 from unveil.export.access import AccessError
 from unveil.export.output import ExportError
 from unveil.testing.models import fresh, saved
@@ -46,9 +46,12 @@ def test_a_run_is_exported(run: Path, tmp_path: Path) -> None:
     told = json.loads((out / "generation_config.json").read_text())
     assert told["do_sample"] is False and told["max_new_tokens"] == 12 and told["eos_token_id"] == [1]
     assert again.model.config.image_token_id in told["suppress_tokens"]
-    prompts = json.loads((out / "prompts.json").read_text())
-    assert list(prompts["questions"]) == ["diagnosis"] and prompts["box_format"] == "bins-64"
-    assert prompts["example"]["written"] == "<b21><b21><b42><b42>", "100 / 300 x 64 = 21.3, 200 / 300 x 64 = 42.7"
+    told_of = json.loads((out / "prompts.json").read_text())
+    assert list(told_of["questions"]) == ["diagnosis"] and told_of["box_format"] == "bins-64"
+    asked = json.loads((out / "request.json").read_text())
+    assert asked["messages"][-1]["content"][1]["text"] == told_of["questions"]["diagnosis"]
+    assert asked["temperature"] == 0 and str(again.model.config.image_token_id) in asked["logit_bias"]
+    assert told_of["example"]["written"] == "<b21><b21><b42><b42>", "100 / 300 x 64 = 21.3, 200 / 300 x 64 = 42.7"
     assert again.chat.profile.hint is False and (tmp_path / "out.run.json").is_file()
     assert not [path for path in out.iterdir() if path.suffix in (".json", ".md") and str(run) in path.read_text()]
 
@@ -112,12 +115,14 @@ def test_a_merged_adapter_is_kept_as_its_base_is(lora: Path, tmp_path: Path) -> 
     assert json.loads((out / "config.json").read_text())["torch_dtype"] == "bfloat16"
 
 
-def test_an_adapter_alone(lora: Path, tmp_path: Path) -> None:
+def test_an_adapter_alone(lora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = model.main(config(lora / "language", tmp_path / "out", weights="adapter"))
     assert (out / "adapter_model.safetensors").is_file() and not (out / "model.safetensors").exists()
     assert models.load(out, device="cpu").fingerprint == models.load(lora / "language", device="cpu").fingerprint
     with pytest.raises(ModelError, match=r"vision_tower.*vLLM applies adapters to the language model only"):
         model.main(config(lora / "both", tmp_path / "both", weights="adapter"))
+    model.main(config(lora / "both", tmp_path / "both", weights="adapter", for_="transformers"))
+    assert "transformers before 5 calls such layers otherwise" in capsys.readouterr().err
     with pytest.raises(ModelError, match="its base, base, is on no hub"):
         model.main(config(lora / "language", tmp_path / "hub", weights="adapter", for_="hub", restricted=True))
     with pytest.raises(ModelError, match="not an adapter but a whole model"):
@@ -188,3 +193,13 @@ def test_what_llama_cpp_converts_has_its_commands(tmp_path: Path) -> None:
     assert "--mmproj --outtype bf16" in script and (out / "preprocessor_config.json").is_file()
     lines = (out / "Modelfile").read_text().splitlines()
     assert lines[:2] == ["FROM ./model.gguf", "FROM ./mmproj-model.gguf"] and "PARAMETER temperature 0" in lines
+
+
+def test_a_request_asks_about_the_whole_image_where_it_can() -> None:
+    """What a question is about is not known: it stands in angle brackets, and such a question comes last."""
+    written: dict[str, Any] = {"system": "Think.", "stop_token_ids": [1], "banned_ids": [4], "max_new_tokens": None}
+    written["questions"] = {"localisation": "Where is the <name of a finding>?", "diagnosis": "Examine it."}
+    asked = prompts.request(written)
+    assert asked["messages"][0] == {"role": "system", "content": "Think."} and asked["max_tokens"] == 384
+    assert asked["messages"][1]["content"][1]["text"] == "Examine it."
+    assert prompts.request(written | {"questions": {}})["messages"][1]["content"][1]["text"] == "<question>"

@@ -55,7 +55,7 @@ def test_unknown_parts_and_a_missing_gpu_are_said_at_once(tmp_path: Path, monkey
 def test_the_most_valuable_parts_come_first() -> None:
     """Those that tell right from wrong leave time for the first race even if each takes all of its own."""
     names = list(gpu_check.PARTS)
-    assert names == ["machine", "recipes", "flex", "trees", "dpo", "grpo", "predict"]
+    assert names == ["machine", "recipes", "flex", "trees", "dpo", "grpo", "fitting", "predict"]
     assert sum(gpu_check.PARTS[name].seconds for name in names[:4]) <= 60 * Config().minutes - 90
 
 
@@ -113,3 +113,11 @@ def test_wheels_are_what_is_needed_and_not_there(tmp_path: Path) -> None:
     assert gpu_wheels.listed(have) == {"torch", "pydantic-core"}
     lacking = needed - gpu_wheels.USUAL
     assert {"tyro", "trl"} <= lacking and not {"torch", "numpy", "transformers"} & lacking
+
+
+def test_ways_to_take_less_memory_learn_the_same(small: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU those that are not refused there; recomputing changes nothing."""
+    monkeypatch.setitem(gpu_parts.PRESETS, "3b-tenth", gpu_parts.PRESETS["tiny"])
+    found = gpu_parts.ways_to_fit(small)
+    assert set(found["ways"]) == {"lora", "checkpointing"} and "qlora" in found["left_out"]
+    assert found["ways"]["checkpointing"]["loss_apart"] < 1e-6 and found["ways"]["lora"]["step_s"] > 0

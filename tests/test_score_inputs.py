@@ -87,10 +87,12 @@ def test_an_answer_to_another_question(given):
     first, *rest = given[1]["m"]
     refused(
         (given[0], {**given[1], "m": [dataclasses.replace(first, kind="open"), *rest]}),
-        r"m\.jsonl: q1: the prediction is a open answer about 'r1', the dialogue is a closed question about 'r1'",
+        r"m\.jsonl: q1: the prediction is of kind open, about 'r1'; the dialogue is of kind closed, about 'r1'",
     )
     elsewhere = [dataclasses.replace(first, record="r5"), *rest]
-    refused((given[0], {**given[1], "m": elsewhere}), "a closed answer about 'r5'")
+    refused((given[0], {**given[1], "m": elsewhere}), "of kind closed, about 'r5'; the dialogue")
+    framed = [dataclasses.replace(first, frame=(0, 0)), *rest]
+    refused((given[0], {**given[1], "m": framed}), r"m\.jsonl: q1: its boxes refer to 0 x 0 pixels; predict it again")
 
 
 def test_an_empty_group_has_no_value(given):

@@ -139,6 +139,15 @@ def test_radeval_is_asked_where_it_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     assert found["blind"]["radgraph_partial"] == 2 and found["blind"]["radgraph_simple"] == 0
 
 
+def test_radeval_with_nothing_to_measure_is_told() -> None:
+    """It reads English; and where no report is asked for, silence would be taken for its having been measured."""
+    found = table({"m": ["右肺结节", "右肺"]}, ["右肺有结节", "左肺"], radeval=("radgraph",))
+    assert found["unmeasured"]["radgraph (zh)"] == "RadEval's metrics read English"
+    closed = dialogue("closed", "yes", name="c", of="r0")
+    with pytest.raises(ScoreError, match="--radeval radgraph: no question that was answered asks for a report"):
+        figures(asked()[0], [closed], {"m": ["yes"]}, radeval=("radgraph",))
+
+
 def test_names_are_marked() -> None:
     [case] = [
         c for c, _ in cases(*asked(["A nodule. No mass."]), [predicted(asked(["a"])[1][0], "No nodule, a mass.")])

@@ -375,7 +375,7 @@ def test_a_part_has_validation_and_images_taken_away(folder: Path) -> None:
         score(*inputs, resamples=20, elsewhere=Elsewhere(part=True), **more)
     write_jsonl(folder / "keen-blank.jsonl", [*read_jsonl(file(folder, "keen", "blank"), Prediction)][:2])
     whole = inputs[:2], {"keen": file(folder, "keen", "own")}, inputs[3]
-    with pytest.raises(ScoreError, match=r"incomplete: 1 of 3 .*--part score what is answered"):
+    with pytest.raises(ScoreError, match=r"incomplete: 1 of 3 .*score --part` score what is answered"):
         score(*whole[0], *whole[1:], resamples=20, sensitivity={"keen": (blank,)})
     found = score(*whole[0], *whole[1:], resamples=20, elsewhere=Elsewhere(part=True), sensitivity={"keen": (blank,)})
     assert found["sections"]["looking"]["models"]["keen"]["blank"]["questions"] == 2, "though its own are all there"

@@ -77,10 +77,12 @@ def case(dialogue: Dialogue, truths: Mapping[str, Truth], p: Prediction) -> Case
     if (truth := truths.get(dialogue.record)) is None:
         raise ScoreError(f"{dialogue.id}: its record {quoted(dialogue.record)} is not among the records")
     if (p.record, p.kind) != (dialogue.record, dialogue.kind):
-        about = f"the dialogue is a {dialogue.kind} question about {quoted(dialogue.record)}"
-        raise ScoreError(f"{p.id}: the prediction is a {p.kind} answer about {quoted(p.record)}, {about}")
+        about = f"the dialogue is of kind {dialogue.kind}, about {quoted(dialogue.record)}"
+        raise ScoreError(f"{p.id}: the prediction is of kind {p.kind}, about {quoted(p.record)}; {about}")
     if p.box_format not in BOX_FORMATS:
         raise ScoreError(f"{p.id}: unknown box format {quoted(p.box_format)}; known are {', '.join(BOX_FORMATS)}")
+    if min(p.frame) < 1:
+        raise ScoreError(f"{p.id}: its boxes refer to {p.frame[0]} x {p.frame[1]} pixels; predict it again")
     _look_at_tokens(p)
     _look_at_options(dialogue, p)
     view = View(BOX_FORMATS[p.box_format], truth.record.size, p.frame)

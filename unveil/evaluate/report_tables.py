@@ -84,7 +84,7 @@ REASONS = {
 
 def absent(cell: Mapping[str, Any] | None) -> str:
     """Why a value or its interval is not there, in words; a reason that is none of ``REASONS`` is in words already."""
-    reason: str = cell.get("reason", "") if cell else "no items"
+    reason: str = (cell.get("reason") or "") if cell else "no items"
     return REASONS.get(reason, reason)
 
 

@@ -36,7 +36,7 @@ from unveil.evaluate.metrics import METRICS, RATIOS, cases
 KINDS_SHOWN = ("diagnosis", "localisation", "grounding", "detection", "closed", "choice", "open", "recognition")
 SHOWN_IN_PICTURES = 2
 #: What to do where a file lacks answers.
-PART = "finish predicting, or let --part score what is answered (as after predict --limit)"
+PART = "finish predicting, or let `unveil score --part` score what is answered (as after predict --limit)"
 
 #: Shares of answers. ``changed``: of all, those that say something else than with the own image. ``due_changed`` and
 #: ``due_right``: of those to questions whose truth is another for what is shown, those that change, and those that are

@@ -90,7 +90,7 @@ def _check(config: Config, found: RunModel, out: Path) -> dict[str, Any]:
     both = [(ours[i], p) for i, p in theirs.items() if i in ours]
     records = {record.id: record for record in read_jsonl(found.records, Record)}
     figures = compared(both, records, config.resamples, config.seed)
-    part = Elsewhere(part=len(theirs) < len(ours) or config.limit is not None)
+    part = Elsewhere(part=theirs.keys() != ours.keys() or config.limit is not None)
     answers = {"here": here, "served": there}
     score.score(found.records, found.dialogues, answers, out, (), config.seed, config.resamples, elsewhere=part)
     told: dict[str, Any] = {"model": name, "host": server.host, "questions": len(both), "figures": figures}

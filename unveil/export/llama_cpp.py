@@ -47,7 +47,7 @@ def refuse(architecture: str, family: str, tower: str) -> None:
 
 
 def write(folder: Path, written: Mapping[str, Any]) -> None:
-    """``convert.sh``, the exact commands, and ``Modelfile`` for Ollama, which takes the template out of the GGUF."""
+    """``convert.sh``, the exact commands, and ``Modelfile`` for Ollama, which knows templates by those in GGUFs."""
     kind = OUTTYPES.get(written["dtype"], "f16")
     lines = [
         "#!/bin/sh",

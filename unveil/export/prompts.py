@@ -29,7 +29,8 @@ def write(folder: Path, written: Mapping[str, Any]) -> None:
 
 def request(written: Mapping[str, Any]) -> dict[str, Any]:
     """A request as the run asked, of which the picture is to be filled in. Greedy; box tokens stay in the text."""
-    question = next(iter(written["questions"].values()), "<question>")
+    whole = [text for text in written["questions"].values() if "<" not in text]  # it asks about the whole image
+    question = next(iter([*whole, *written["questions"].values()]), "<question>")
     asked = [
         {"type": "image_url", "image_url": {"url": PICTURE}},
         {"type": "text", "text": question},

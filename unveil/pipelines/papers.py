@@ -22,6 +22,7 @@ from unveil.core.records import RecordError
 from unveil.core.untrusted import listed, read_json
 from unveil.evaluate.benchmarks import results
 from unveil.evaluate.metrics import met_by_place
+from unveil.evaluate.report_tables import absent
 from unveil.experts import options as experts
 from unveil.ingest.reading import IngestError
 from unveil.pipelines import commands as processes
@@ -252,7 +253,7 @@ def _unmeasured(table: Mapping[str, Any]) -> list[str]:
         for cells in table["rows"].values():
             ours = cells[column]["ours"]
             if ours is not None and ours["value"] is None and ours["reason"]:
-                why.setdefault(ours["reason"], []).append(column)
+                why.setdefault(absent(ours), []).append(column)
     return [line for reason, of in why.items() for line in (f"{listed(dict.fromkeys(of))}: {reason}.", "")]
 
 

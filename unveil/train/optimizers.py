@@ -13,6 +13,7 @@ import torch
 
 from unveil.train.loop import TrainingError
 from unveil.train.options import Optimizer
+from unveil.vlm.models import import_bitsandbytes
 
 BLOCK = 256
 """Weights whose moments share a scale."""
@@ -42,7 +43,6 @@ def made(name: Optimizer, groups: Iterable[dict[str, Any]], rate: float, device:
 def bitsandbytes(asked: str) -> Any:
     """The library of 8-bit optimisers and 4-bit weights; raises ``TrainingError`` where it is not installed."""
     try:
-        import bitsandbytes as library
+        return import_bitsandbytes()
     except ImportError as error:
         raise TrainingError(f"{asked} needs bitsandbytes: pip install 'unveil[quantised]' ({error})") from error
-    return library

@@ -342,9 +342,11 @@ class Chat:
         return [*(whole[len(before) :] if joined else self._ids(text)), *self.end]
 
     def batch(
-        self, rows: Sequence[EncodedExample], device: torch.device | str = "cpu", left: bool = False
+        self, rows: Sequence[EncodedExample], device: Any = "cpu", left: bool = False, dtype: torch.dtype | None = None
     ) -> dict[str, Tensor]:
-        """Rows as one padded batch with ``labels`` on the answers only (B, T); padding stands left for generation."""
+        """Rows as one padded batch with ``labels`` on the answers only (B, T); padding stands left for generation.
+
+        Pixels are of ``dtype``, which not every tower turns them to itself."""
         longest = max(map(len, rows))
         pad = self.tokenizer.pad_token_id
         if pad is None:
@@ -364,7 +366,7 @@ class Chat:
         if self.profile.prefix:
             out["token_type_ids"] = [fill([0] * len(r.prompt) + [1] * len(r.answer), 1) for r in rows]
         batch = {k: torch.tensor(v) for k, v in out.items()} | stack_images([r.seen.tensors for r in rows])
-        return {k: v.to(device) for k, v in batch.items()}
+        return {k: v.to(device, dtype if v.is_floating_point() else None) for k, v in batch.items()}
 
     def text(self, ids: Sequence[int]) -> str:
         """Generated ids as text: up to the end of the answer, box tokens kept."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from unveil.core import provenance
+from unveil.core import console, provenance
 from unveil.core.box_formats import View
 from unveil.core.records import KINDS, Kind
 from unveil.core.untrusted import read_json
@@ -108,6 +108,10 @@ def _beyond_language(model: Any, weights: dict[str, torch.Tensor]) -> list[str]:
 
 def _refuse_beyond_language(loaded: Loaded, weights: dict[str, torch.Tensor], reader: str) -> None:
     beyond = _beyond_language(loaded.model, weights)
+    if beyond and reader != "vllm":
+        console.say(
+            f"note: it lies on {beyond[0]} too; transformers before 5 calls such layers otherwise: write it whole"
+        )
     if beyond and reader == "vllm":
         raise ModelError(
             f"--weights adapter: it has trained {beyond[0]} too ({len(beyond)} layers beside the language model), and "

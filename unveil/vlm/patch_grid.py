@@ -134,6 +134,41 @@ def nearest_grid(size: tuple[int, int], tile: int, most: int) -> tuple[int, int]
     return min(larger, key=scales.__getitem__) if larger else max(scales, key=scales.__getitem__)
 
 
+def _thumbnail_and_tiles(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """PerceptionLM: the whole picture, then rows of tiles, of which there is one at least."""
+    eyes, whole = chat.processor.image_processor, np.array(_canvas(seen))
+    parts = [whole]
+    if eyes.vision_input_type == "thumb+tile":
+        columns, rows = fitted_grid(seen.view.canvas, eyes.tile_size, eyes.max_num_tiles)
+        parts += [*_lattice(whole, rows, columns)]
+    return np.concatenate([_square(part, tokens // len(parts)) for part in parts])
+
+
+def fitted_grid(size: tuple[int, int], tile: int, most: int) -> tuple[int, int]:
+    """Columns and rows of the grid of ``most`` tiles or fewer in which a picture that is not made smaller is largest;
+    one that fits into none has the largest grid of the proportions that are next to its own, nearer to a square."""
+    width, height = size
+    ratios: dict[float, list[tuple[int, int]]] = {}
+    for count in range(most, 0, -1):
+        for columns in (n for n in range(1, count + 1) if count % n == 0):
+            rows = count // columns
+            ratios.setdefault(columns / rows, []).append((columns, rows))
+
+    def shorter(grid: tuple[int, int]) -> float:
+        """The picture's shorter side in a grid, its proportions kept."""
+        scale, ratio = min(grid[0] * tile / width, grid[1] * tile / height), width / height
+        if ratio > 1:
+            return math.floor(scale * width / ratio)
+        return scale * height if ratio == 1 else math.floor(scale * height * ratio)
+
+    grids = [grid for group in ratios.values() for grid in group]
+    if large := [grid for grid in grids if grid[0] * tile >= width and grid[1] * tile >= height]:
+        return max(reversed(large), key=shorter)
+    if width >= height:
+        return max(ratios[max(ratio for ratio in ratios if ratio <= width / height)])
+    return max(ratios[min(ratio for ratio in ratios if ratio > width / height)], key=lambda grid: grid[1])
+
+
 def _overview_and_tiles(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     """Ovis2: the whole picture, then rows and columns of tiles with tokens between them."""
     rows, columns = seen.text.count("<IMG_ROW>") + 1, seen.text.count("<IMG_COL>")
@@ -233,6 +268,7 @@ GRIDS: dict[Grid, Callable[[Chat, Any, ImageInput, int], Boxes]] = {
     "tiles and overview": _tiles_and_overview,
     "near tiles and overview": _near_tiles_and_overview,
     "overview and tiles": _overview_and_tiles,
+    "thumbnail and tiles": _thumbnail_and_tiles,
     "named tiles": _named_tiles,
     "named tiles and thumbnail": _named_tiles_and_thumbnail,
     "overview and slices": _overview_and_slices,

@@ -17,6 +17,7 @@ from unveil.evaluate.benchmarks.benchmark import Benchmark
 from unveil.evaluate.benchmarks.questions import unseen
 from unveil.evaluate.estimates import Estimate
 from unveil.evaluate.intervals import estimates, plain_mean
+from unveil.evaluate.report_tables import absent
 
 #: What metrics are called on pages.
 TITLES = {
@@ -126,9 +127,9 @@ def cell(estimate: Mapping[str, Any] | None) -> str:
     if estimate is None:
         return "–"
     if estimate["value"] is None:
-        return f"none: {estimate['reason']}"
+        return f"none: {absent(estimate)}"
     if estimate["low"] is None:
-        return f"{estimate['value']:.3f} ({estimate['reason']})"
+        return f"{estimate['value']:.3f} ({absent(estimate)})"
     return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from unveil.core import pseudonyms
+from unveil.core.box_formats import unmark
 from unveil.core.grading import ScoreError
 from unveil.core.records import Dialogue, Record
 from unveil.core.untrusted import quoted
@@ -41,11 +42,14 @@ class KnownQuestions:
         self._all, self._records = dialogues, records
         self._named: dict[str, list[Dialogue]] = defaultdict(list)
         self._worded: dict[str, list[Dialogue]] = defaultdict(list)
+        self._bare: dict[str, list[Dialogue]] = defaultdict(list)
         self._hidden = {pseudonyms.of_question(key, name): one for name, one in dialogues.items()} if key else {}
         for one in dialogues.values():
             self._named[one.id.removeprefix(f"{one.record}/")].append(one)
             for wording in {folded(one.question), folded(plain_question(one))}:
                 self._worded[wording].append(one)
+            if bare := _above(one):
+                self._bare[bare].append(one)
 
     def match(self, rows: Iterable[Given], name: str) -> Matched:
         """All rows matched; raises ``ScoreError`` where two different answers are to one question."""
@@ -72,20 +76,21 @@ class KnownQuestions:
 
     def _candidates(self, row: Given) -> list[Dialogue]:
         for name in row.ids:
-            if one := self._all.get(name) or self._hidden.get(name):
+            if (one := self._all.get(name) or self._hidden.get(name)) and _of_one_question(one, row):
                 return [one]
         for name in row.ids:
             if named := [one for one in self._named.get(name, []) if self._agrees(one, row)]:
                 return _by_gold(named, row)
-        for wording in dict.fromkeys(folded(text) for text in (row.question, *_lines(row.question)) if text):
-            if same := [one for one in self._worded.get(wording, []) if self._same_image(one, row.image)]:
-                return _by_gold(same, row)
+        wordings = list(dict.fromkeys(folded(text) for text in (row.question, *_lines(row.question)) if text))
+        for known in (self._worded, self._bare):
+            for wording in wordings:
+                if same := [one for one in known.get(wording, []) if self._same_image(one, row.image)]:
+                    return _by_gold(same, row)
         return []
 
     def _agrees(self, one: Dialogue, row: Given) -> bool:
         """Whether question and image, as far as the row tells them, are those of a question of the same name."""
-        own, said = f" {folded(plain_question(one))} ", f" {folded(row.question)} "
-        return (not row.question or own in said or said in own) and self._same_image(one, row.image)
+        return _of_one_question(one, row) and self._same_image(one, row.image)
 
     def _same_image(self, one: Dialogue, image: str) -> bool:
         if not image:
@@ -95,8 +100,25 @@ class KnownQuestions:
         return any(_ends(own, image) for own in known if own)
 
     def _told(self, row: Given) -> str:
-        what = ", ".join(row.ids) or quoted(row.question, 40)
-        return f"{row.place} ({what})"
+        what = ", ".join(row.ids) or (quoted(row.question, 40) if row.question else "neither id nor question")
+        named = next((one for name in row.ids if (one := self._all.get(name) or self._hidden.get(name))), None)
+        other = "" if named is None or _of_one_question(named, row) else f": it asks {quoted(row.question, 40)}"
+        return f"{row.place} ({what}{other})"
+
+
+def _above(one: Dialogue) -> str:
+    """A closed or open question without the last line below it, which says how to answer: others ask it without; ""
+    where it has one line."""
+    return folded(one.question.rpartition("\n")[0]) if one.kind in ("closed", "open") else ""
+
+
+def _of_one_question(one: Dialogue, row: Given) -> bool:
+    """Whether the question of a row, as far as it tells one, is ours or is part of it, whatever stands around it."""
+    if not (words := folded(row.question)) or unmark(one.question):  # which others write in their own way
+        return True
+    said = f" {words} "
+    owns = (f" {own} " for own in (folded(plain_question(one)), _above(one)) if own)
+    return any(own in said or said in own for own in owns)
 
 
 def _lines(question: str) -> list[str]:

@@ -60,7 +60,10 @@ def read(
     """
     rows = tables.rows(path)
     ours = path.suffix == PARQUET or not path.is_file()  # which may lie in parts
-    if ours or (first := next(rows, None)) is None or _form(path, first[1], how) == "unveil":
+    first = None if ours else next(rows, None)
+    if not ours and first is None:
+        raise ScoreError(f"{path}: there is not one row")
+    if first is None or _form(path, first[1], how) == "unveil":
         return ReadPredictions(list(read_jsonl(path, Prediction)))
     form = _form(path, first[1], how)
     given = [_given(path, form, place, row) for place, row in (first, *rows)]

@@ -143,11 +143,13 @@ def _why_not(held: int, known: int) -> str:
 
 def shown(figures: dict[str, Any]) -> None:
     """Calibration in the terminal: a line for each model and group."""
-    rows = []
+    rows, lacking = [], []
     for model, groups in figures["models"].items():
         for group, found in groups.items():
+            if found["n"] < found["questions"]:
+                number = f"{found['questions'] - found['n']} of {found['questions']} answers of {model}"
+                lacking.append(f"calibration, {GROUPS[group].lower()}: {number} do not tell how sure it was: left out")
             if "reason" in found:
-                rows.append([f"{model}: {GROUPS[group].lower()}", "0", "-", "-", "-", "-"])
                 continue
             last = found["selective"][-1]
             answered = "-" if "reason" in last else written(last["coverage"])
@@ -156,7 +158,10 @@ def shown(figures: dict[str, Any]) -> None:
             rows.append([f"{model}: {GROUPS[group].lower()}", str(found["n"]), *cells])
     target = f"{TARGETS[-1]:.0%}"
     columns = ["", "n", "ECE", "Brier", f"answered where sure\n(for {target})", "of these right"]
-    console.table("Calibration: value and 95 % interval", columns, rows)
+    if rows:
+        console.table("Calibration: value and 95 % interval", columns, rows)
+    for told in lacking:
+        console.say(told)
 
 
 CALIBRATION = Section(
