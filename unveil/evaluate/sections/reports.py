@@ -294,4 +294,4 @@ def shown(section: dict[str, Any]) -> None:
         console.say(f"{section['without_reference']} questions for a report have no reference and are in no figure")
 
 
-REPORTS: Section[KeptReport] = Section("reports", "Reports", keep, summarise, "reports.html.j2", shown=shown)
+REPORTS = Section("reports", "Reports", keep, summarise, "reports.html.j2", shown=shown, kinds=("report",))
