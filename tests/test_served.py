@@ -90,7 +90,8 @@ def test_the_same_model_is_told(run: Path, vllm: Vllm, tmp_path: Path, capsys: p
     said = capsys.readouterr()
     assert "100.0 % equal answers" in said.err and "here: the answers of the run" in said.err
     asked = len(vllm.bodies)
-    assert served.main(config(run, vllm, tmp_path / "out")) and len(vllm.bodies) == asked, "is there already"
+    again = config(run, vllm, tmp_path / "out", timeout=9.0, least=1.0)
+    assert served.main(again) and len(vllm.bodies) == asked, "is there already"
 
 
 def test_a_part_and_a_server_without_log_probabilities(run: Path, vllm: Vllm, tmp_path: Path) -> None:
