@@ -91,7 +91,7 @@ def gemma4(size: Size = TINY, both_ways: str | None = "vision") -> tuple[Any, An
     heads = {"head_dim": size.head, "num_key_value_heads": size.hidden // size.head}
     config = tf.Gemma4Config(
         text_config=text,
-        vision_config={**tower, **heads, "patch_size": 4, "pooling_kernel_size": 2, "position_embedding_size": 80},
+        vision_config={**tower, **heads, "patch_size": 4, "pooling_kernel_size": 2, "position_embedding_size": 160},
         audio_config=None,
         **{f"{name}_token_id": words.convert_tokens_to_ids(mark) for name, mark in marks.items()},
         eoa_token_index=words.convert_tokens_to_ids("<audio|>"),
