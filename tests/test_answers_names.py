@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from unveil.core.answers import (
     write_localisation,
     write_recognition,
 )
+from unveil.core.assertions import Clause, Sentence, read
 from unveil.core.box_formats import BOX_FORMATS, View, boxes_in, neutral, neutral_json, render
 from unveil.core.names import Names, bare, normal
 from unveil.core.records import Finding, Kind
@@ -210,3 +213,16 @@ def test_where_a_name_stands_among_letters_that_are_composed() -> None:
     parsed = parse("diagnosis", text, VIEW, ["knötchen"])
     assert [text[a:b] for _, (a, b) in parsed.named_at] == ["Kno\u0308tchen"]
     assert [text[a:b] for a, b in parsed.boxes_at] == ["[1, 2, 30, 40]"]
+
+
+@given(
+    st.lists(st.sampled_from(["mass", "Pleural effusion", "nodule/mass"]), min_size=1), st.sampled_from([";", " ; "])
+)
+def test_a_list_of_names_is_read_as_every_other_text(said: list[str], sign: str) -> None:
+    """Alone it is read at once, and word by word where one follows that is no name: its sentences are the same."""
+    names, text = Names(["mass", "pleural effusion", "nodule/mass"]), sign.join(said)
+    alone, among = read(text, names), read(f"{text}; here", names)
+    assert among[:-1] == [*alone[:-1], replace(alone[-1], sign=";")]
+    end = len(text) + 1
+    last = Sentence(end, end, "", (Clause(end, end, (), denies=False, unread=False),))
+    assert read(f"{text}.", names) == [*alone[:-1], replace(alone[-1], sign="."), last]

@@ -184,7 +184,7 @@ def test_false_boxes_of_all_questions_about_an_image_go_together_in_froc() -> No
         for i in range(4)
         for name in [f"{image}{i}"]
     ]
-    found = summary(m=[replace(row, cluster=row.image) for row in rows])["localisation"]
+    found = summary(m=[row._replace(cluster=row.image) for row in rows])["localisation"]
     assert (found["answers"], found["images"]) == (8, 2)
     assert [at["value"] for at in found["models"]["m"]["froc_at"]] == [0, 0, 0, 1, 1, 1, 1]
 
@@ -241,7 +241,7 @@ def test_a_model_without_confidences_is_compared_in_what_needs_none() -> None:
 def test_copies_within_patients_leave_intervals_as_they_are() -> None:
     """Every answer twice in its cluster: the same resamples of the same clusters."""
     once = many(20, 0.5)
-    twice = [replace(a, id=f"{a.id}{copy}") for a in once for copy in "ab"]
+    twice = [a._replace(id=f"{a.id}{copy}") for a in once for copy in "ab"]
     figures = [summary(m=rows)["diagnosis"]["models"]["m"]["figures"] for rows in (once, twice)]
     intervals = [{k: (v["value"], v["low"], v["high"]) for k, v in of.items()} for of in figures]
     assert intervals[0]["f1_50"] == pytest.approx(intervals[1]["f1_50"])

@@ -14,6 +14,7 @@ from unveil.core.grading import ScoreError
 from unveil.core.joined import case
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.records import Prediction, RecordError
+from unveil.core.truths import Truth
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
 from unveil.evaluate.score import score
@@ -27,7 +28,7 @@ LN = math.log
 def kept(d, answer="", of=None, **more):
     r = of or record()
     p = predicted(d, answer, **more)
-    return keep(case(d, {r.id: r}, p, ["mass"]), p)
+    return keep(case(d, {r.id: Truth(r, ["mass"])}, p), p)
 
 
 def test_multiple_choice_by_hand():

@@ -172,7 +172,9 @@ def test_a_folder_is_uploaded_when_that_is_asked_for(
     for part in ("sft", "dialogues.jsonl", "scores.json"):
         (copy / part).symlink_to(run / part)
     write_jsonl(copy / "resplit.jsonl", records)
-    out = model.main(config(copy, tmp_path / "out", for_="hub", push="me/mine"))
+    model.main(config(copy, tmp_path / "out", for_="hub"))
+    assert not calls
+    out = model.main(config(copy, tmp_path / "out", for_="hub", push="me/mine"))  # it is there already
     assert calls[0] == ("me/mine", {"private": True, "exist_ok": True})
     assert calls[1][1]["folder_path"] == out and not (out / "run.json").exists()
     push.upload(out, "me/mine", private=False)

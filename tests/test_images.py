@@ -53,6 +53,11 @@ def answers(config: predict.Config) -> list[Prediction]:
     return list(read_jsonl(predict.main(config), Prediction))
 
 
+def test_records_that_nothing_needs_are_told_what_takes_them(config: predict.Config) -> None:
+    with pytest.raises(RecordError, match="--records: only another --engine, or an --image that was taken away, needs"):
+        predict.main(config)
+
+
 def test_other_patients_may_be_one_person_where_patients_are_not_known(
     config: predict.Config, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

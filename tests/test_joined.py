@@ -14,14 +14,14 @@ from unveil.core.grading import ScoreError
 def test_a_case_is_of_its_own_record() -> None:
     """The box counts in the picture that the model saw, 100 x 100, which is the record's."""
     d = dialogue("localisation", target="mass")
-    case = joined.case(d, {"r": record(("mass", A))}, predicted(d, "[0, 0, 10, 10]"), ["mass"])
+    case = joined.case(d, joined.truths({"r": record(("mass", A))}), predicted(d, "[0, 0, 10, 10]"))
     assert case.parsed.boxes == [A] and case.outcome.right
 
 
 def test_a_box_format_that_nobody_knows() -> None:
     d = dialogue("localisation", target="mass")
     with pytest.raises(ScoreError, match="unknown box format 'own'"):
-        joined.case(d, {"r": record(("mass", B))}, replace(predicted(d, ""), box_format="own"), ["mass"])
+        joined.case(d, joined.truths({"r": record(("mass", B))}), replace(predicted(d, ""), box_format="own"))
 
 
 def test_few_ids_are_named() -> None:

@@ -168,9 +168,8 @@ def test_every_weight_belongs_to_a_part(name: str) -> None:
     model = parts(name)[0]
     inner = model.model
     tower = getattr(inner, "vision_tower", None) or getattr(inner, "visual", None) or inner.vision_model
-    projector = getattr(inner, "multi_modal_projector", None) or getattr(inner, "connector", None)
-    projector = projector or getattr(inner, "merger", None)  # MiniCPM's; its tower has one of its own
-    projector = projector or getattr(inner, "embed_vision", None) or getattr(inner, "visual_embeddings_table", None)
+    named = ("multi_modal_projector", "connector", "merger", "aligner", "embed_vision", "visual_embeddings_table")
+    projector = next((getattr(inner, name) for name in named if hasattr(inner, name)), None)
     projecting = [projector] if projector else [m for n, m in tower.named_children() if "merger" in n]
     in_projector = {id(p) for m in projecting for p in m.parameters()}
     in_projector |= {id(p) for n, p in inner.named_parameters() if n == "image_newline"}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import math
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ def blind(copy: Loaded) -> Any:
     """The model with a tower whose patches know nothing of one another: attention and position add nothing."""
     part_of = parts_of(copy.model)
     for name, p in copy.model.named_parameters():
-        if part_of(name) == "tower" and any(w in name for w in ("out_proj", "attn.proj", "o_proj", "projection_layer")):
+        if part_of(name) == "tower" and any(
+            w in name for w in ("out_proj", "attn.proj", "o_proj", "projection_layer", "pwconv2")
+        ):
             torch.nn.init.zeros_(p)
     return copy.model
 
@@ -95,6 +98,23 @@ def test_the_grid_nearest_to_a_picture_is_that_of_its_processor() -> None:
         for width, height in sizes:
             chosen = theirs["get_optimal_tiled_canvas"]((height, width), (56, 56), 1, most)
             assert patch_grid.nearest_grid((width, height), 56, most) == tuple(chosen), (width, height, most)
+
+
+def test_the_grid_that_a_picture_fits_is_that_of_its_processor() -> None:
+    """PerceptionLM's, whose file needs torchvision too."""
+    file = Path(tf.__file__).parent / "models/perception_lm/image_processing_perception_lm.py"
+    body = [part for part in ast.parse(file.read_text()).body if isinstance(part, ast.ClassDef)][-1].body
+    theirs: dict[str, Any] = {"math": math, "reduce": reduce}
+    chosen: tuple[str, ...] = ("_factors", "_find_supported_aspect_ratios", "_get_image_height_width")
+    chosen += ("_fit_image_to_canvas", "_find_closest_aspect_ratio")
+    functions: list[ast.stmt] = [part for part in body if isinstance(part, ast.FunctionDef) and part.name in chosen]
+    exec(compile(ast.Module(functions, []), file, "exec"), theirs)
+    for most in (1, 4, 36):
+        eyes = type("Eyes", (), {name: theirs[name] for name in chosen} | {"max_num_tiles": most})()
+        for width, height in [(w, h) for w in range(20, 900, 53) for h in range(20, 900, 47)] + [(56, 56), (112, 112)]:
+            fitting = eyes._fit_image_to_canvas(width, height, 56)
+            expected = fitting or eyes._find_closest_aspect_ratio(width, height, 56)
+            assert patch_grid.fitted_grid((width, height), 56, most) == expected, (width, height, most)
 
 
 def test_places_of_a_padded_and_of_a_cropped_picture(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_what_declares_a_box_format() -> None:
     assert portrait.declared_by(config, None) == "its name"
     config.unveil = {"box_format": "unit"}
     assert portrait.declared_by(config, None) == "its own configuration"
-    assert portrait.declared_by(parts("no_features")[0].config, None) in (None, "its family, deepseek_vl")
+    assert portrait.declared_by(parts("no_features")[0].config, None) in (None, "its family, deepseek_vl_hybrid")
 
 
 def test_an_image_that_is_refused_is_told() -> None:

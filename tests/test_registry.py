@@ -345,9 +345,9 @@ def test_the_file_of_the_page_does_what_the_page_says(tmp_path: Path, monkeypatc
     assert cli.main([*train[1:], *small]) == 0
     about = json.loads((tmp_path / "rewarded/run.json").read_text())
     assert [(one["name"], one["source"]) for one in about["plugins"]] == [("clinic.py", str(tmp_path / "clinic.py"))]
-    assert about["plugins"][0]["formats"] == ["marks"] and about["plugins"][0]["families"] == ["deepseek_vl"]
+    assert about["plugins"][0]["formats"] == ["marks"] and about["plugins"][0]["families"] == ["deepseek_vl_hybrid"]
     assert about["inputs"]["clinic.py"] == about["plugins"][0]["sha256"]
-    assert FAMILIES["deepseek_vl"].box_format == "json-1000"
+    assert FAMILIES["deepseek_vl_hybrid"].box_format == "json-1000"
     log = json.loads((tmp_path / "rewarded/metrics.jsonl").read_text().splitlines()[0])
     assert {"short", "localisation"} <= log.keys()
 

@@ -13,6 +13,7 @@ from unveil.core import joined
 from unveil.core.grading import NO_FINDING, ScoreError
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import KINDS, Question, RecordError
+from unveil.core.truths import Truth
 from unveil.evaluate.baselines import constant
 from unveil.evaluate.changes import changes
 from unveil.evaluate.score import score
@@ -67,8 +68,9 @@ def test_the_constant_points_at_the_mean_box_of_the_name():
     which it has not seen, the mean of all three: (50/3, 50/3, 30, 30). The image is twice as wide: x doubles."""
     always = constant([record(("mass", A), ("mass", (0.0, 0.0, 20.0, 20.0)), ("cyst", B), split="train")])
     assert always is not None
-    names, wide = ["cyst", "mass", "node"], dataclasses.replace(record(), width=200)
-    said = {n: always.case(dialogue("localisation", target=n), wide, names).parsed.boxes[0] for n in names}
+    names = ["cyst", "mass", "node"]
+    wide = Truth(dataclasses.replace(record(), width=200), names)
+    said = {n: always.case(dialogue("localisation", target=n), wide).parsed.boxes[0] for n in names}
     assert said["mass"] == pytest.approx((0, 0, 30, 15)) and said["cyst"] == pytest.approx((100, 50, 120, 60))
     assert said["node"] == pytest.approx((100 / 3, 50 / 3, 60, 30)) and always.label == "mass"
     assert not always.answers(dialogue("closed")) and always.answers(dialogue("diagnosis"))
@@ -81,7 +83,7 @@ def test_the_constant_of_a_set_without_boxes_answers_what_it_can():
     boxless = dataclasses.replace(record(("mass", None), split="train"), questions=asked, language="zh")
     always = constant([boxless])
     assert always is not None and (always.abnormal, always.label, always.boxes) == (True, "mass", {})
-    said = {d.language: always.case(d, boxless, ["mass"]).text for d in (
+    said = {d.language: always.case(d, Truth(boxless, ["mass"])).text for d in (
         dialogue("closed", language="en"), dialogue("closed", language="zh"))}  # fmt: skip
     assert said == {"en": "yes", "zh": "否"}
     assert {kind for kind in KINDS if always.answers(dialogue(kind, language="en"))} == {

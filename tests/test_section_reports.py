@@ -18,13 +18,14 @@ from unveil.core.jsonl import write_jsonl
 from unveil.core.records import Dialogue, Record
 from unveil.core.text_metrics import bleu, bleu_counts
 from unveil.evaluate import sections
-from unveil.evaluate.metrics import cases
+from unveil.evaluate.metrics import cases, outcomes
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
 from unveil.evaluate.score import score
 from unveil.evaluate.sections import reports
 from unveil.evaluate.sections.ratios import differences, estimates, ratio
 from unveil.evaluate.sections.section import Scoring
+from unveil.evaluate.sums import added
 
 NAMES = ("effusion", "mass", "nodule")
 #: References, and what two models say of them.
@@ -50,13 +51,14 @@ def pairs_of(models: Sequence[str] | dict[str, Any]) -> list[tuple[str, str]]:
 def figures(
     records: list[Record], dialogues: list[Dialogue], said: dict[str, Sequence[str]], **more: Any
 ) -> dict[str, Any]:
-    kept = sections.Collected()
+    kept, tables = sections.Collected(), {}
     for model, texts in said.items():
         keep = kept.of(model)
         rows = [predicted(d, text) for d, text in zip(dialogues, texts, strict=True)]
         for case, prediction in cases(records, dialogues, rows):
             keep(case, prediction)
-    return kept.summaries(Scoring(records, dialogues, pairs_of(said), 200, 0, **more))
+        tables[model] = added(outcomes(records, dialogues, rows))
+    return kept.summaries(Scoring(records, dialogues, pairs_of(said), 200, 0, tables=tables, **more))
 
 
 def table(said: dict[str, Sequence[str]], truth: Sequence[str] = TRUTH, **more: Any) -> dict[str, Any]:
@@ -135,6 +137,15 @@ def test_radeval_is_asked_where_it_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     found = table({"m": GOOD}, radeval=("radgraph",))["tables"]["13a"]
     assert found["models"]["m"]["metrics"]["radgraph_partial"]["value"] == pytest.approx(1.5 / 4)
     assert found["blind"]["radgraph_partial"] == 2 and found["blind"]["radgraph_simple"] == 0
+
+
+def test_radeval_with_nothing_to_measure_is_told() -> None:
+    """It reads English; and where no report is asked for, silence would be taken for its having been measured."""
+    found = table({"m": ["右肺结节", "右肺"]}, ["右肺有结节", "左肺"], radeval=("radgraph",))
+    assert found["unmeasured"]["radgraph (zh)"] == "RadEval's metrics read English"
+    closed = dialogue("closed", "yes", name="c", of="r0")
+    with pytest.raises(ScoreError, match="--radeval radgraph: no question that was answered asks for a report"):
+        figures(asked()[0], [closed], {"m": ["yes"]}, radeval=("radgraph",))
 
 
 def test_names_are_marked() -> None:

@@ -23,7 +23,7 @@ from unveil.evaluate.looking_figures import Figures
 from unveil.evaluate.metrics import METRICS, outcomes
 from unveil.evaluate.predictions import PredictionFiles
 from unveil.evaluate.score import score
-from unveil.evaluate.sensitivity import Counts, Truth, differs
+from unveil.evaluate.sensitivity import Counts, TruthOfShown, differs
 
 RECORDS = {
     "a": record(("mass", A), name="a", split="test", patient="1"),
@@ -206,7 +206,7 @@ def test_an_answer_changes_where_it_says_something_else(
 def test_own_questions_are_known_of_another_image_that_came_with_them() -> None:
     """ "Is it large?" is answered no of the other: a yes is due to change. Of an image without it nobody knows."""
     asked = [dialogue("closed", answer, name=f"{r}/q", of=r) for r, answer in (("a", "yes"), ("b", "no"))]
-    truth = Truth("other-patient", RECORDS, asked)
+    truth = TruthOfShown("other-patient", RECORDS, asked)
     view = View(BOX_FORMATS["json-pixels"], (100, 100), (100, 100))
     yes, no = (grade(asked[0], RECORDS["a"], text, view, []) for text in ("yes", "no"))
     shown = predicted(asked[0], "no", shown="other-patient", shown_record="b")
@@ -220,7 +220,7 @@ def test_where_annotation_is_not_exhaustive_nothing_is_due() -> None:
     partial = record(("mass", A), complete=False)
     asked = dialogue("detection", write_detection(partial.findings))
     case = grade(asked, partial, "No.", View(BOX_FORMATS["json-pixels"], (100, 100), (100, 100)), ["mass"])
-    found = Truth("lesion-hidden", {"r": partial}, [asked]).shares(case, case, predicted(asked, "No."))
+    found = TruthOfShown("lesion-hidden", {"r": partial}, [asked]).shares(case, case, predicted(asked, "No."))
     assert found == {"changed": (0, 1)}
 
 
@@ -288,10 +288,8 @@ def test_every_kind_has_a_truth_that_is_right_of_its_own_image() -> None:
     view = View(BOX_FORMATS["json-pixels"], (100, 100), (100, 100))
     for d in told.values():
         case = grade(d, r, "?", view, ["mass"])
-        assert Truth("elsewhere-hidden", {"a": r}, [d]).shares(case, case, predicted(d, "?"))["undue_changed"] == (
-            0,
-            1,
-        ), d
+        truth = TruthOfShown("elsewhere-hidden", {"a": r}, [d])
+        assert truth.shares(case, case, predicted(d, "?"))["undue_changed"] == (0, 1), d
 
 
 # --------------------------------------------------------------------------------------------------- other questions
@@ -377,7 +375,7 @@ def test_a_part_has_validation_and_images_taken_away(folder: Path) -> None:
         score(*inputs, resamples=20, elsewhere=Elsewhere(part=True), **more)
     write_jsonl(folder / "keen-blank.jsonl", [*read_jsonl(file(folder, "keen", "blank"), Prediction)][:2])
     whole = inputs[:2], {"keen": file(folder, "keen", "own")}, inputs[3]
-    with pytest.raises(ScoreError, match=r"incomplete: 1 of 3 .*--part score what is answered"):
+    with pytest.raises(ScoreError, match=r"incomplete: 1 of 3 .*score --part` score what is answered"):
         score(*whole[0], *whole[1:], resamples=20, sensitivity={"keen": (blank,)})
     found = score(*whole[0], *whole[1:], resamples=20, elsewhere=Elsewhere(part=True), sensitivity={"keen": (blank,)})
     assert found["sections"]["looking"]["models"]["keen"]["blank"]["questions"] == 2, "though its own are all there"

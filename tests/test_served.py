@@ -90,7 +90,8 @@ def test_the_same_model_is_told(run: Path, vllm: Vllm, tmp_path: Path, capsys: p
     said = capsys.readouterr()
     assert "100.0 % equal answers" in said.err and "here: the answers of the run" in said.err
     asked = len(vllm.bodies)
-    assert served.main(config(run, vllm, tmp_path / "out")) and len(vllm.bodies) == asked, "is there already"
+    again = config(run, vllm, tmp_path / "out", timeout=9.0, least=1.0)
+    assert served.main(again) and len(vllm.bodies) == asked, "is there already"
 
 
 def test_a_part_and_a_server_without_log_probabilities(run: Path, vllm: Vllm, tmp_path: Path) -> None:
@@ -139,10 +140,15 @@ def test_another_size_of_the_image(tmp_path: Path) -> None:
         images.do_image_splitting = before
 
 
-def test_another_precision(run: Path, tmp_path: Path) -> None:
+def test_another_precision(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By a server that takes no question without an image, so that its template is not known."""
     other = fresh("llava_siglip")
-    said = cause(run, replace(other, model=other.model.to(torch.bfloat16)), tmp_path)
+    with drawing(models={"sft": replace(other, model=other.model.to(torch.bfloat16))}) as server:
+        server.harm = lambda n, reply: 400 if isinstance(server.bodies[n]["messages"][0]["content"], str) else reply
+        served.main(config(run, server, tmp_path))
+    [said] = told(tmp_path)["causes"]
     assert said.startswith("dtype: the server computes in bf16")
+    assert "how many tokens the server makes of a question is not known" in capsys.readouterr().err
 
 
 def test_the_model_before_training(run: Path, tmp_path: Path) -> None:

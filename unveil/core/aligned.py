@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 Span = tuple[int, int]
 """From where to where something stands in a text, half-open."""
 
 
-@dataclass(frozen=True)
-class Aligned:
+class Aligned(NamedTuple):
     """A text made from another one. Its i-th letter comes from ``starts[i]`` to ``ends[i]`` of that one."""
 
     text: str
@@ -51,6 +50,9 @@ class Aligned:
 
 def joined(sign: str, parts: Iterable[Aligned]) -> Aligned:
     """Parts of one text, in its order, with a sign between them that comes from no letter of it."""
+    parts = list(parts)
+    if len(parts) == 1:
+        return parts[0]
     texts, starts, ends = list[str](), list[int](), list[int]()
     for part in parts:
         between = sign if texts else ""

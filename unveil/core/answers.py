@@ -137,7 +137,7 @@ def write_diagnosis(findings: Sequence[Finding]) -> str:
 # -------------------------------------------------------------------------------------------------- reading an answer
 
 
-@dataclass(frozen=True)
+@dataclass  # to be frozen would cost a million of them four times as long
 class Parsed:
     """What an answer says. ``status`` is "unparsable" when nothing that was asked for can be read from it.
 
@@ -258,6 +258,7 @@ _ANSWER = re.compile(
 _NO = re.compile(rf"(?<![\w-])no{_WHOLE}", re.I)
 
 
+@lru_cache(maxsize=1 << 12)
 def yes_or_no_alone(text: str) -> bool | None:
     """True for an answer that is yes and nothing else, False for no, None for any other."""
     alone = re.sub(r"\W", "", text).casefold()

@@ -9,7 +9,7 @@ excluded"). What is uncertain counts as said: "possible nodule" names a nodule.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -24,6 +24,7 @@ from unveil.core.negation import (
     GOVERNS,
     ITS_VERB,
     NAME,
+    NAMES_ALONE,
     NEW_CLAUSE,
     NO_SUBJECT,
     OR_LATER,
@@ -144,10 +145,25 @@ def _read(text: str, names: Names) -> tuple[Sentence, ...]:
     masked = list(text)
     for start, (end, _) in mentions.items():
         masked[start:end] = NAME + REST * (end - start - 1)
-    walk = _Walk("".join(masked), {start: name for start, (_, name) in mentions.items()})
+    plain = "".join(masked)
+    if NAMES_ALONE.fullmatch(plain):
+        return tuple(_list_of_names(plain, mentions))
+    walk = _Walk(plain, {start: name for start, (_, name) in mentions.items()})
     walk.walk(0, len(text))
     walk.end_sentence(len(text), "")
     return tuple(walk.sentences)
+
+
+def _list_of_names(text: str, mentions: Mapping[int, tuple[int, str]]) -> Iterator[Sentence]:
+    """The sentences of a text that is ``NAMES_ALONE``: those that ``_Walk`` finds, more slowly, as nothing denies."""
+    start = 0
+    for at, (end, name) in mentions.items():
+        close = len(text) - len(text[end:].lstrip(" "))
+        clause = Clause(start, close, (Claim(name, True, at, end),), denies=False, unread=False)
+        yield Sentence(start, close, text[close : close + 1], (clause,))
+        start = close + 1
+    if text.rstrip().endswith("."):
+        yield Sentence(start, len(text), "", (Clause(start, len(text), (), denies=False, unread=False),))
 
 
 def _deny(found: Iterable[Claim]) -> list[Claim]:
@@ -300,7 +316,7 @@ class _Walk:
         words = [word.lower() for word in WORD.findall(self.text, self.clause_start, at)]
         self.last_clause = len(self.said) if self.claims else self.last_clause
         whole = SWEEPING.issuperset(words)
-        said = tuple(replace(claim, sweeping=claim.name is None and whole) for claim in self.claims)
+        said = tuple(replace(claim, sweeping=True) if whole and claim.name is None else claim for claim in self.claims)
         unread = not (said or self.denies or whole) and self._says(words)
         self.said.append(Clause(self.clause_start, at, said, self.denies, unread))
         if excepted:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from unveil.core.box_patterns import (
     CLOSED,
@@ -72,8 +72,7 @@ def _named(name: str, plugins: list[Path]) -> BoxFormat:
     return BOX_FORMATS[name]
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """What stands in a text for a box: from where to where, and its four numbers; None if it cannot be one."""
 
     start: int
@@ -90,6 +89,8 @@ def written(text: str, box_format: BoxFormat, end: int | None = None) -> list[li
 def _in_place(text: str, place: tuple[int, int], box_format: BoxFormat) -> list[Written]:
     """The first box begins, and the last one ends, where their common brackets or tags do."""
     parts = list(box_format.part.finditer(text, *place))
+    if len(parts) == 1:
+        return [Written(*place, _numbers(text, parts[0], box_format))]
     starts = [place[0], *(part.start() for part in parts[1:])]
     ends = [*(part.end() for part in parts[:-1]), place[1]]
     numbers = [_numbers(text, part, box_format) for part in parts] or [None]
@@ -98,16 +99,17 @@ def _in_place(text: str, place: tuple[int, int], box_format: BoxFormat) -> list[
 
 def _numbers(text: str, part: re.Match[str], box_format: BoxFormat) -> tuple[float, float, float, float] | None:
     """Four numbers; None if there are not four, if the answer was cut within them, or if their order is not known."""
-    if named := SIDE.findall(part[0]) if ":" in part[0] or "=" in part[0] else []:
+    own = part[0]
+    if named := SIDE.findall(own) if ":" in own or "=" in own else []:
         said = _corners(named) if box_format.order == (0, 1, 2, 3) else []
     else:
-        said = NUMBER.findall(part[0])
-    if len(said) != 4 or CLOSED.get(part[0][0], part[0][-1]) != part[0][-1]:
+        said = NUMBER.findall(own)
+    if len(said) != 4 or CLOSED.get(own[0], own[-1]) != own[-1]:
         return None
     if (key := box_format.foreign_key) and key in text.lower() and _key(text, part.start()) == key:
         return None
-    a, b, c, d = (_value(number, box_format.grid) for number in said)
-    return a, b, c, d
+    grid = box_format.grid
+    return _value(said[0], grid), _value(said[1], grid), _value(said[2], grid), _value(said[3], grid)
 
 
 def _corners(named: Sequence[tuple[str, str]]) -> list[str]:
@@ -126,6 +128,8 @@ def _key(text: str, at: int) -> str | None:
 
 def _value(number: str, grid: float | None) -> float:
     """A share of 1 may be written in per cent; what is no number ("null") is NaN."""
+    if number.isdecimal():  # as most are
+        return float(number)
     if number.endswith("%"):
         return float(number[:-1]) / 100 if grid == 1 else math.nan
     return math.nan if number.lower() in ("null", "none") else float(number)
@@ -192,16 +196,12 @@ class View:
         """What a model wrote, in absolute pixels of the image; None if it is malformed."""
         if one.numbers is None:
             return None
-        numbers = [0.0] * 4
-        for value, i in zip(one.numbers, self.box_format.order, strict=True):
-            numbers[i] = value
-        if self.box_format.token_bins:  # a bin stands for its middle
-            numbers = [v + 0.5 for v in numbers]
-        x1, y1, x2, y2 = numbers
+        box_format, numbers, order = self.box_format, one.numbers, self.box_format.order
+        x1, y1, x2, y2 = numbers if order == (0, 1, 2, 3) else (numbers[order.index(i)] for i in range(4))
         width, height = self._range
-        over = (
-            0.0 if self.box_format.token_bins else self.box_format.step
-        )  # models round up at the edge; a bin exists or not
+        over = box_format.step  # models round up at the edge
+        if box_format.token_bins:  # a bin exists or not, and stands for its middle
+            x1, y1, x2, y2, over = x1 + 0.5, y1 + 0.5, x2 + 0.5, y2 + 0.5, 0.0
         if not (0 <= x1 < x2 <= width + over and 0 <= y1 < y2 <= height + over):
             return None
         box = scale((x1, y1, x2, y2), self._range, self.canvas)
@@ -336,7 +336,8 @@ def boxes_in(text: str, box_format: BoxFormat, end: int | None = None) -> list[t
 
 def numbers_in(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """From where to where the four numbers of a box stand, which stands there itself; a key may hold others."""
-    named = [one.span(2) for one in SIDE.finditer(text, start, end)] if {":", "="} & {*text[start:end]} else []
+    own = text[start:end]
+    named = [one.span(2) for one in SIDE.finditer(text, start, end)] if ":" in own or "=" in own else []
     return named or [one.span() for one in NUMBER.finditer(text, start, end)][-4:]
 
 

@@ -83,7 +83,8 @@ _TOGETHER = re.compile(
 
 def likeliest(logps: Sequence[float]) -> list[int]:
     """The options that are the likeliest: one, or several that are equally likely, as logits in half precision are."""
-    return [i for i, logp in enumerate(logps) if logp == max(logps)]
+    most = max(logps, default=0.0)
+    return [i for i, logp in enumerate(logps) if logp == most]
 
 
 def _letters(text: str) -> Iterable[str]:

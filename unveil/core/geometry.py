@@ -7,7 +7,7 @@ columns.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -135,10 +135,14 @@ def _turned(polygon: Sequence[float], degrees: float, about: tuple[float, float]
 
 def ious(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.float64]:
     """Intersection over union of every pair, shape (N, M), each in [0, 1]. Inverted boxes have no area and score 0."""
+    return np.array(_ious(predicted, true), np.float64).reshape(len(predicted), len(true))
+
+
+def _ious(predicted: Sequence[Box], true: Sequence[Box]) -> list[list[float]]:
     if len(predicted) * len(true) <= FEW:  # numpy's calls would cost more than their work
-        few = [[_iou(p, t) for t in true] for p in predicted]
-        return np.array(few, np.float64).reshape(len(predicted), len(true))
-    return overlaps(*_every(predicted, true))
+        return [[iou(p, t) for t in true] for p in predicted]
+    every: list[list[float]] = overlaps(*_every(predicted, true)).tolist()
+    return every
 
 
 def gious(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.float64]:
@@ -178,8 +182,8 @@ def _areas(p: NDArray[np.float64], t: NDArray[np.float64]) -> tuple[NDArray[np.f
 FEW = 16
 
 
-def _iou(p: Box, t: Box) -> float:
-    """Of one pair, by the same operations in the same order."""
+def iou(p: Box, t: Box) -> float:
+    """Intersection over union of one pair, by the operations of ``overlaps`` in the same order."""
     wide, high = min(p[2], t[2]) - max(p[0], t[0]), min(p[3], t[3]) - max(p[1], t[1])
     if wide <= 0 or high <= 0:
         return 0.0
@@ -200,13 +204,16 @@ def match(
         return []
     if len(predicted) == 1 or len(true) == 1:
         return _match_one(predicted, true, agree)
-    values = ious(predicted, true)
-    rows, columns = (at.tolist() for at in np.nonzero(values))
-    touching = values[rows, columns]
-    if len(set(rows)) == len(set(columns)) == len(rows) and touching.min(initial=1.0) > 1e-6 * min(values.shape):
-        return list(zip(rows, columns, touching.tolist(), strict=True))  # none has a choice, as in most answers
+    rows = _ious(predicted, true)
+    touching = [(i, j, value) for i, row in enumerate(rows) for j, value in enumerate(row) if value]
+    alone = len({i for i, _, _ in touching}) == len({j for _, j, _ in touching}) == len(touching)
+    if alone and all(value > 1e-6 * min(len(predicted), len(true)) for _, _, value in touching):
+        return touching  # none has a choice, as in most answers
+    values = np.array(rows, np.float64)
     tie = 0.0 if agree is None else 1e-6 * np.asarray(agree, np.float64).reshape(values.shape)
-    assigned = zip(*_assigned(values + tie), strict=True)
+    from scipy.optimize import linear_sum_assignment  # late: half a second, which no start of a command should wait for
+
+    assigned = zip(*linear_sum_assignment(values + tie, maximize=True), strict=True)
     return [(int(i), int(j), float(values[i, j])) for i, j in assigned if values[i, j] > 0]
 
 
@@ -214,17 +221,9 @@ def _match_one(
     predicted: Sequence[Box], true: Sequence[Box], agree: Sequence[Sequence[bool]] | None
 ) -> list[tuple[int, int, float]]:
     """As ``match`` where one side has one box, as most have: the first of its largest values."""
-    pairs = [(i, j, float(_iou(p, t))) for i, p in enumerate(predicted) for j, t in enumerate(true)]
+    pairs = [(i, j, iou(p, t)) for i, p in enumerate(predicted) for j, t in enumerate(true)]
     best = max(pairs, key=lambda one: one[2] + (1e-6 * agree[one[0]][one[1]] if agree is not None else 0.0))
     return [best] if best[2] > 0 else []
-
-
-def _assigned(values: NDArray[np.float64]) -> tuple[Iterable[int], Iterable[int]]:
-    """Rows and columns of the assignment with the largest sum."""
-    from scipy.optimize import linear_sum_assignment  # late: half a second, which no start of a command should wait for
-
-    rows, columns = linear_sum_assignment(values, maximize=True)
-    return rows, columns
 
 
 def mean_iou(predicted: Sequence[Box], true: Sequence[Box]) -> float:

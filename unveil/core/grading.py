@@ -11,20 +11,20 @@ false alarms (``Outcome.left_out``). Which items take part in a metric depends o
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 from unveil.core import dialects, phrases
-from unveil.core.answers import Parsed, name_of, parse, says_yes, yes_no, yes_or_no_alone
+from unveil.core.answers import Parsed, parse, says_yes, yes_no, yes_or_no_alone
 from unveil.core.box_formats import View, unmark
 from unveil.core.choices import likeliest, read_choice
-from unveil.core.geometry import Box, ious, match, mean_iou
+from unveil.core.geometry import Box, match, mean_iou
 from unveil.core.records import Dialogue, Finding, Kind, Record
 from unveil.core.reported import OF_NAMES, ReportComparison, in_english, report_sums, reported
 from unveil.core.text_metrics import words
+from unveil.core.truths import Named, Truth
 from unveil.core.untrusted import quoted
 from unveil.core.words import overlap, tokens
 
@@ -38,7 +38,6 @@ FAILURES: tuple[Failure, ...] = ("wrong place", "wrong name", "unparsable", "mis
 #: The label of what has no finding, in groups by label.
 NO_FINDING = "(no finding)"
 
-Named = tuple[str | None, Box | None]
 Pairs = list[tuple[int, int, float]]  # index in what was said, index in the truth, IoU
 
 
@@ -46,7 +45,7 @@ class ScoreError(ValueError):
     """Files that do not belong together or are not complete; the message says which ids and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # to be frozen would cost a million of them four times as long
 class Outcome:
     """What one answer is worth.
 
@@ -75,22 +74,29 @@ class Outcome:
     language: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass  # as above
 class Case:
-    """An answer beside the truth (``grade``). ``names`` is the vocabulary of the data set."""
+    """An answer beside the truth (``grade``)."""
 
     dialogue: Dialogue
-    record: Record
+    truth: Truth
     parsed: Parsed
     text: str
-    names: Sequence[str]
     cut: bool = False
     options: Sequence[float] = ()
     """The log-probabilities of the answers to choose from, where they are known."""
 
     @property
+    def record(self) -> Record:
+        return self.truth.record
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self.truth.names
+
+    @property
     def exhaustive(self) -> bool:
-        return self.record.completeness == "exhaustive"
+        return self.truth.exhaustive
 
     @property
     def readable(self) -> bool:
@@ -98,17 +104,12 @@ class Case:
 
     def name(self, label: str) -> str:
         """A label in the form in which the parser gives names."""
-        return name_of(label, self.names)
+        return self.truth.name(label)
 
-    @cached_property
-    def truth(self) -> list[Named]:
-        """The record's findings, each place under one name once, by name and box."""
-        return [(self.name(f.label), f.box) for f in self.record.named]
-
-    @cached_property
+    @property
     def places(self) -> list[Finding]:
         """The findings of the phrase that is asked for."""
-        return phrases.of_phrase(self.record.findings, _target(self.dialogue))
+        return self.truth.places(_target(self.dialogue))
 
     @cached_property
     def reported(self) -> ReportComparison | None:
@@ -137,7 +138,7 @@ class Case:
     ) -> Outcome:
         """The outcome of this case; an unparsable answer has that one failure and no other."""
         d, status = self.dialogue, status or self.parsed.status
-        labels = (name for name, _ in self.truth if name) if labels is None else labels
+        labels = self.truth.labels if labels is None else tuple(sorted({*labels}))
         counted = {ratio: (float(p), float(q)) for ratio, (p, q) in sums.items()}
         counted["parse_failures"] = float(status != "ok"), 1.0
         if right is not None and d.kind != "diagnosis":
@@ -148,7 +149,7 @@ class Case:
             cluster=self.record.cluster,
             kind=d.kind,
             modality=self.record.modality,
-            labels=tuple(sorted({*labels})) or (NO_FINDING,),
+            labels=labels or (NO_FINDING,),
             status=status,
             right=right,
             iou=iou,
@@ -181,7 +182,7 @@ def _detection(case: Case) -> Outcome:
 def _localisation(case: Case) -> Outcome:
     """All boxes of the finding that was named, or a refusal where it is absent."""
     label = case.name(_target(case.dialogue))
-    places = [box for name, box in case.truth if name == label]
+    places = [box for name, box in case.truth.findings if name == label]
     if not places:
         return _refusal(case, "localisation_refusal", case.readable and not case.parsed.boxes, [label])
     if len(true := [box for box in places if box]) < len(places):
@@ -199,16 +200,16 @@ def _grounding(case: Case) -> Outcome:
 
 def _placed(case: Case, true: Sequence[Box], labels: Iterable[str], ratio: str, *of_hits: str) -> Outcome:
     """The boxes of an answer against all true ones; right from an IoU of one half on."""
-    iou = mean_iou(case.parsed.boxes, true)
-    right = iou >= HIT - EXACT
+    met = mean_iou(case.parsed.boxes, true)
+    right = met >= HIT - EXACT
     failure: Failure = "wrong place" if case.parsed.boxes else "missed"
-    sums = {ratio: (iou, 1.0), **dict.fromkeys(of_hits, (float(right), 1.0))}
-    return case.result(right, sums, () if right else (failure,), iou, labels)
+    sums = {ratio: (met, 1.0), **dict.fromkeys(of_hits, (float(right), 1.0))}
+    return case.result(right, sums, () if right else (failure,), met, labels)
 
 
 def _recognition(case: Case) -> Outcome:
     """The name of what lies in the region, or that nothing does. Findings in one place may each be named."""
-    true = {case.name(f.label) for f in _findings_at(case.record, _target(case.dialogue))}
+    true = {case.name(f.label) for f in case.truth.at(_region(case.dialogue), HIT)}
     said = case.parsed.labels
     if not true:
         return _refusal(case, "recognition_refusal", case.readable and case.parsed.abnormal is False, [NO_FINDING])
@@ -230,13 +231,10 @@ def _target(dialogue: Dialogue) -> str:
     return dialogue.target
 
 
-def _findings_at(record: Record, target: str) -> list[Finding]:
-    """The findings whose box is the target's, or the closest where rounding or padding moved it (IoU >= 0.5)."""
-    if len(boxes := unmark(target)) != 1:
-        raise ScoreError(f"{record.id}: a recognition question needs one box as its target, not {quoted(target)}")
-    values = ious([f.box for f in record.boxed if f.box], boxes)[:, 0].tolist()
-    best = max(values, default=0.0)
-    return [f for f, v in zip(record.boxed, values, strict=True) if best >= HIT and v > best - 1e-6]
+def _region(dialogue: Dialogue) -> Box:
+    if len(boxes := unmark(target := _target(dialogue))) != 1:
+        raise ScoreError(f"{dialogue.record}: a recognition question needs one box as its target, not {quoted(target)}")
+    return boxes[0]
 
 
 def _diagnosis(case: Case) -> Outcome:
@@ -249,7 +247,7 @@ def _diagnosis(case: Case) -> Outcome:
     pairings are equal, as with two findings in one place, the one with more right names), and this pairing serves every
     number: ``iou``, ``iou50``, ``f1_50``, ``f1_50_named`` and the failures.
     """
-    truth = case.truth
+    truth = case.truth.findings
     said, located = case.parsed.findings, _located(case.parsed.findings, truth)
     sums, left_out = _names_and_verdict(case, truth), [] if truth or case.exhaustive else ["diagnosis_specificity"]
     if placed := all(box for _, box in truth):
@@ -278,8 +276,8 @@ def _located(said: Sequence[Named], truth: Sequence[Named]) -> Pairs:
 def _names_and_verdict(case: Case, truth: Sequence[Named]) -> dict[str, tuple[float, float]]:
     if not truth:
         return {"diagnosis_specificity": (case.parsed.abnormal is False, 1)} if case.exhaustive else {}
-    names, true = Counter(case.parsed.labels), Counter(n for n, _ in truth if n)
-    share = (names & true).total() / max(names.total(), true.total())
+    names, true = case.parsed.labels, [n for n, _ in truth if n]
+    share = sum(min(names.count(name), true.count(name)) for name in {*true}) / max(len(names), len(true))
     return {"accuracy": (share, 1), "diagnosis_sensitivity": (case.parsed.abnormal is True, 1)}
 
 
@@ -309,14 +307,14 @@ def _failures(
     """
     failures: list[Failure] = ["wrong name" for i, j in hits if said[i][0] != truth[j][0]]
     rows, columns = {i for i, _ in hits}, {j for _, j in hits}
-    remaining = Counter(name for i, (name, _) in enumerate(said) if i not in rows)
+    remaining = [name for i, (name, _) in enumerate(said) if i not in rows]
     for name, box in (t for j, t in enumerate(truth) if j not in columns):
-        if remaining[name]:
-            remaining[name] -= 1
+        if name in remaining:
+            remaining.remove(name)
             failures += ["wrong place"] if box else []
         else:
             failures.append("missed")
-    return failures + ["false alarm"] * (remaining.total() if exhaustive else 0)
+    return failures + ["false alarm"] * (len(remaining) if exhaustive else 0)
 
 
 def _own(case: Case) -> Outcome:
@@ -375,22 +373,21 @@ _OUTCOMES: dict[Kind, Callable[[Case], Outcome]] = {
 }
 
 
-def grade(
-    dialogue: Dialogue,
-    record: Record,
-    text: str,
-    view: View,
-    names: Sequence[str],
-    cut: bool = False,
-    options: Sequence[float] = (),
+def grade(dialogue: Dialogue, record: Record, text: str, view: View, names: Sequence[str], cut: bool = False) -> Case:
+    """An answer beside the truth: see ``graded``. ``names`` is the vocabulary of the data set."""
+    return graded(dialogue, Truth(record, names), text, view, cut)
+
+
+def graded(
+    dialogue: Dialogue, truth: Truth, text: str, view: View, cut: bool = False, options: Sequence[float] = ()
 ) -> Case:
     """An answer beside the truth: the one place where answers are read.
 
-    ``view`` is the picture that its boxes refer to, ``names`` the vocabulary of the data set; ``cut`` tells that it hit
-    the length limit, ``options`` how likely the answers to choose from were.
+    ``view`` is the picture that its boxes refer to; ``cut`` tells that it hit the length limit, ``options`` how likely
+    the answers to choose from were.
     """
-    parsed = parse(dialogue.kind, text, view, names, dialogue.target, dialogue.choices)
-    return Case(dialogue, record, parsed, dialects.answer_text(text, view.box_format), names, cut, options)
+    parsed = parse(dialogue.kind, text, view, truth.names, dialogue.target, dialogue.choices)
+    return Case(dialogue, truth, parsed, dialects.answer_text(text, view.box_format), cut, options)
 
 
 def score(outcome: Outcome) -> float | None:

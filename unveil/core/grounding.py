@@ -198,6 +198,9 @@ _NO_BOX = re.compile(
 def without_empty(text: Aligned) -> Aligned:
     """A text whose JSON objects with a label and an empty list of boxes are the denials that they mean."""
 
+    if not _NO_BOX.search(text.text):
+        return text
+
     def said(found: re.Match[str]) -> str:
         label = labels(Aligned.of(found[0]))
         return f"no {label[0][1].text};" if label and _NO_BOX.search(found[0]) else found[0]

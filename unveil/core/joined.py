@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.confidence import LARGEST
-from unveil.core.grading import Case, ScoreError, grade
+from unveil.core.grading import Case, ScoreError, graded
 from unveil.core.records import Dialogue, Prediction, Record
+from unveil.core.truths import Truth
 from unveil.core.untrusted import quoted
 
 Row = TypeVar("Row", Record, Dialogue, Prediction)
@@ -35,7 +36,7 @@ def asked(dialogues: Mapping[str, Dialogue], predictions: Mapping[str, Predictio
         raise ScoreError(f"{where}{': ' if where else ''}{lack}; give the dialogues that were asked")
 
 
-def known(dialogues: Collection[Dialogue], records: Mapping[str, Record]) -> None:
+def known(dialogues: Collection[Dialogue], records: Mapping[str, Record | Truth]) -> None:
     """Raises ``ScoreError`` where a dialogue is about none of the records."""
     if strangers := {d.record for d in dialogues} - records.keys():
         lack = sum(d.record in strangers for d in dialogues)
@@ -65,9 +66,15 @@ def vocabulary(records: Iterable[Record]) -> tuple[str, ...]:
     return tuple(sorted({f.label for r in records for f in r.findings}))
 
 
-def case(dialogue: Dialogue, records: Mapping[str, Record], p: Prediction, names: Sequence[str]) -> Case:
-    """A prediction beside the truth; raises ``ScoreError`` where it is none to this dialogue about these records."""
-    if (record := records.get(dialogue.record)) is None:
+def truths(records: Mapping[str, Record]) -> dict[str, Truth]:
+    """What is true of each image of a data set, by id."""
+    names = vocabulary(records.values())
+    return {name: Truth(record, names) for name, record in records.items()}
+
+
+def case(dialogue: Dialogue, truths: Mapping[str, Truth], p: Prediction) -> Case:
+    """A prediction beside the truth; raises ``ScoreError`` where it is none to this dialogue about these images."""
+    if (truth := truths.get(dialogue.record)) is None:
         raise ScoreError(f"{dialogue.id}: its record {quoted(dialogue.record)} is not among the records")
     if (p.record, p.kind) != (dialogue.record, dialogue.kind):
         about = f"the dialogue is of kind {dialogue.kind}, about {quoted(dialogue.record)}"
@@ -78,8 +85,8 @@ def case(dialogue: Dialogue, records: Mapping[str, Record], p: Prediction, names
         raise ScoreError(f"{p.id}: its boxes refer to {p.frame[0]} x {p.frame[1]} pixels; predict it again")
     _look_at_tokens(p)
     _look_at_options(dialogue, p)
-    view = View(BOX_FORMATS[p.box_format], record.size, p.frame)
-    return grade(dialogue, record, p.answer, view, names, p.cut, p.options)
+    view = View(BOX_FORMATS[p.box_format], truth.record.size, p.frame)
+    return graded(dialogue, truth, p.answer, view, p.cut, p.options)
 
 
 def _look_at_tokens(p: Prediction) -> None:

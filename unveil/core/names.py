@@ -26,6 +26,7 @@ def bare(text: str) -> str:
             return text
 
 
+@lru_cache(maxsize=1 << 14)  # names come again
 def normal(text: str) -> str:
     """A name for comparison: lower case, single spaces, also for underscore and hyphen, no punctuation at the ends."""
     return bare(_GAP.sub(" ", text)).lower()

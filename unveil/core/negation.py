@@ -50,6 +50,7 @@ STANDS_ALONE = (
 
 #: What stands in a clause, by what it does there; where several begin in one place the first one counts.
 _TRIGGERS: dict[str, str] = {
+    "name": rf"{NAME}{REST}*",
     "skip": _any(
         r"(?:e\.g|i\.e|vs|approx|incl|resp|fig)\.",
         r"than normal",
@@ -131,7 +132,6 @@ _TRIGGERS: dict[str, str] = {
     "comma": r",(?:\s*and(?!\w))?|(?<![\w-])and(?!\w)",
     "bracket": r"\([^()]*+\)",
     # what is said
-    "name": rf"{NAME}{REST}*",
     "yes": _any("yes") + r"|\A(?:y|true)(?=\W*\Z)",
     "abnormal": _any(
         r"abnormal|abnormally|abnormality|abnormalities|patholog(?:y|ies|ic|ical)|anomal(?:y|ies|ous)|lesions?|diseased?"
@@ -149,9 +149,12 @@ _TRIGGERS: dict[str, str] = {
     "verb": _any(r"is|are|was|were|has|have|shows?|measures?|lies|appears?|remains?|contains?", _SEEN),
     "unsure": _any(r"unsure|unclear|uncertain|unknown|sorry"),
 }
-# none begins within a word, which saves most of the search
-_BEGINS = rf"(?=(?<!\w)\w|[^\w\s]|\n|\A|(?<=[{NAME}{REST}])\s)"
+# none begins within a word or a known name, which saves most of the search
+_BEGINS = rf"(?=(?<!\w)\w|[^\w\s{REST}]|\n|\A|(?<=[{NAME}{REST}])\s)"
 TOKEN = late(f"{_BEGINS}(?:{'|'.join(f'(?P<{kind}>{pattern})' for kind, pattern in _TRIGGERS.items())})", re.I)
+#: A text of known names alone, with a semicolon between two: a list of findings, as most answers write it.
+_ONE = rf" *+{NAME}(?>{REST}*) *+"
+NAMES_ALONE = re.compile(rf"{_ONE}(?>(?:;{_ONE})*)(?:\. *+)?")
 DENIALS = ("undo", "other", "back", "empty", "bare", "nothing", "deny", "not", "unsure")
 
 # what begins a clause of its own behind a comma or "and", where a bare name would go on with a list

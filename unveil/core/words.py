@@ -44,6 +44,19 @@ class Overlap(NamedTuple):
 
 def overlap(predicted: str, reference: str) -> Overlap:
     """Token precision, recall and their harmonic mean; all 0 if nothing is shared or a side is empty."""
+    return (
+        _overlap_again(predicted, reference)
+        if len(predicted) + len(reference) <= SHORT
+        else _overlap(predicted, reference)
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _overlap_again(predicted: str, reference: str) -> Overlap:
+    return _overlap(predicted, reference)
+
+
+def _overlap(predicted: str, reference: str) -> Overlap:
     p, r = Counter(tokens(predicted)), Counter(tokens(reference))
     shared = (p & r).total()
     if not shared:

@@ -16,10 +16,12 @@ import numpy as np
 
 from unveil.core.answers import Parsed, name_of
 from unveil.core.geometry import Box, scale
-from unveil.core.grading import Case, Outcome
+from unveil.core.grading import Case
 from unveil.core.joined import vocabulary
 from unveil.core.records import Dialogue, Record
+from unveil.core.truths import Truth
 from unveil.evaluate.figures import Sure
+from unveil.evaluate.sums import Added, sums
 
 #: The name of the constant among the baselines.
 MAJORITY = "majority"
@@ -59,11 +61,11 @@ class Constant:
         """The answer to a question that came with the images."""
         return {"closed": self.closed, "open": self.open}.get(dialogue.kind, {}).get(dialogue.language or "")
 
-    def case(self, dialogue: Dialogue, record: Record, names: Sequence[str]) -> Case:
+    def case(self, dialogue: Dialogue, truth: Truth) -> Case:
         """The constant's answer to one dialogue, as if it had been parsed."""
         text = self._own(dialogue) or "(constant)"
-        asked = name_of(dialogue.target or "", names) if dialogue.kind == "localisation" else ""
-        box = scale(self.boxes.get(asked, self.boxes[""]), (1, 1), record.size) if self.boxes else None
+        asked = truth.name(dialogue.target or "") if dialogue.kind == "localisation" else ""
+        box = scale(self.boxes.get(asked, self.boxes[""]), (1, 1), truth.record.size) if self.boxes else None
         abnormal = self.abnormal if dialogue.kind == "detection" else True
         finding = {
             "localisation": (None, box),
@@ -72,7 +74,7 @@ class Constant:
             "diagnosis": (self.label, box),
         }.get(dialogue.kind)
         parsed = Parsed("ok", abnormal, (finding,) if finding else ())
-        return Case(dialogue, record, parsed, text, names)
+        return Case(dialogue, truth, parsed, text)
 
 
 def constant(records: Sequence[Record]) -> Constant | None:
@@ -118,23 +120,23 @@ def _mean(boxes: Sequence[Box]) -> Box:
 
 
 def baselines(
-    records: Sequence[Record], dialogues: Sequence[Dialogue], found: Mapping[str, Sequence[Outcome]], sure: Sure
+    truths: Mapping[str, Truth], dialogues: Sequence[Dialogue], tables: Mapping[str, Added], sure: Sure
 ) -> dict[str, Any]:
     """The constant's metrics, and how far each model is from it on the questions it answers; and what a guess among the
-    options of multiple choice would be worth."""
+    options of multiple choice would be worth. ``tables`` are what the models' answers to the dialogues add, in their
+    order."""
     options = [1 / len(d.choices) for d in dialogues if d.kind == "choice" and d.choices]
     chance = {CHANCE: {"choice": float(np.mean(options)), "n": len(options)}} if options else {}
-    always = constant(records)
+    always = constant([truth.record for truth in truths.values()])
     if always is None:
         return {MAJORITY: {"reason": "the records have no training split"}} | chance
-    asked = [d for d in dialogues if always.answers(d)]
-    if not asked:
+    asked_N = np.array([always.answers(d) for d in dialogues])
+    if not asked_N.any():
         return {MAJORITY: {"reason": "no question that a constant can answer"}} | chance
-    images, names = {r.id: r for r in records}, vocabulary(records)
-    rows = [always.case(d, images[d.record], names).outcome for d in asked]
-    ids = {d.id for d in asked}
-    same = {name: [o for o in of if o.id in ids] for name, of in found.items()} | {"": rows}
-    figures, apart = sure.models(same, [(name, "") for name in found])
+    asked = [d for d, answered in zip(dialogues, asked_N, strict=True) if answered]
+    rows = [always.case(d, truths[d.record]).outcome for d in asked]
+    same = {name: table.sums(asked_N) for name, table in tables.items()} | {"": sums(rows)}
+    figures, apart = sure.compared(same, [(name, "") for name in tables])
     plain = dataclasses.asdict(always) | {"boxes": {name: list(box) for name, box in always.boxes.items()}}
     about = {
         "constant": plain,

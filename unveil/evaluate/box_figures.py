@@ -40,6 +40,8 @@ SIZES = {"small": (0.0, 1 / 300), "medium": (1 / 300, 0.03), "large": (0.03, np.
 COMPARED = ("ap50", "froc", "f1_named_50", "f1_50", "acc50")
 #: So many boxes of a model are drawn for its curves in all resamples together, at most.
 BOXES_DRAWN = 20_000_000
+FEWEST = 200
+"""But in no fewer resamples, where so many are asked for."""
 #: The figures that need a confidence for every box.
 BY_CONFIDENCE = ("ap50", "ap", *(f"ap50_{size}" for size in SIZES), "ap50_any", "froc", "froc_any")
 
@@ -309,10 +311,10 @@ def figures(
 
 def curve_resamples(models: Iterable[Boxes], resamples: int) -> int:
     """How many of the resamples the curves over confidences take: all, but at most ``BOXES_DRAWN`` boxes of the model
-    with the most, and no fewer than 200. Of 100,000 boxes it is 200, which move the end of an interval by a fifth of a
-    standard error."""
+    with the most, and no fewer than ``FEWEST``. Of 100,000 boxes it is 200, which move the end of an interval by a
+    fifth of a standard error."""
     most = max(len(of.proven.answer_D) for of in models)
-    return min(resamples, max(200, BOXES_DRAWN // max(1, most)))
+    return min(resamples, max(FEWEST, BOXES_DRAWN // max(1, most)))
 
 
 def _difference(a: Boxes, b: Boxes, figure: str, value: float, drawn_B: Floats) -> Difference:

@@ -15,7 +15,7 @@ import numpy as np
 
 from unveil.core.bootstrap import ROUNDING
 from unveil.evaluate.box_curves import Bools, Floats, Ranked, Resamples, average_precision, sensitivities, side_by_side
-from unveil.evaluate.box_figures import Boxes, curve_resamples, mean
+from unveil.evaluate.box_figures import FEWEST, Boxes, curve_resamples, mean
 from unveil.evaluate.estimates import divided
 from unveil.evaluate.permutations import EXACT, p_of_figures, p_of_swaps
 
@@ -59,21 +59,15 @@ def _p_of_curves(first: Boxes, second: Boxes, curves: Sequence[str], swaps: int,
         for some_BD in np.array_split(swaps_BD, -(-len(swaps_BD) * 2 * len(differ_C) // _BLOCK)):
             swapped_BC = np.zeros((len(some_BD), len(differ_C)))
             swapped_BC[:, differ_C] = some_BD
-            one, other = (figures(np.hstack(halves)) for halves in _halves(swapped_BC))
+            of = figures(np.block([[1 - swapped_BC, swapped_BC], [swapped_BC, 1 - swapped_BC]]))  # of both at once
             for name in curves:
-                parts[name].append(other[name] - one[name])
+                one_B, other_B = np.split(of[name], 2)
+                parts[name].append(other_B - one_B)
         return {name: np.concatenate(of) for name, of in parts.items()}
 
     both = first, second
-    return p_of_swaps(
-        apart, int(differ_C.sum()), curve_resamples(both, swaps), seed, most=curve_resamples(both, 2**EXACT)
-    )
-
-
-def _halves(swapped_BC: Floats) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
-    """How the first and the second model's answers count in what is the first model after the swaps, and in what is the
-    second."""
-    return (1 - swapped_BC, swapped_BC), (swapped_BC, 1 - swapped_BC)
+    drawn = max(min(swaps, FEWEST), curve_resamples(both, 2 * swaps) // 2)  # a swap draws the boxes of two models
+    return p_of_swaps(apart, int(differ_C.sum()), drawn, seed, most=curve_resamples(both, 2**EXACT))
 
 
 def _coarse(ranked: Ranked) -> Ranked:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,7 @@ Ints = NDArray[np.int_]
 Bools = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class BoxAnswer:
+class BoxAnswer(NamedTuple):
     """What is kept of an answer to a question for places.
 
     A box without a name has the name "", which no true box has; where the question gives the name, or asks for a

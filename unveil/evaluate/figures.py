@@ -9,7 +9,7 @@ from typing import Any
 from unveil.core.grading import Outcome
 from unveil.evaluate.estimates import Estimate, plain
 from unveil.evaluate.intervals import check_pairs, compared
-from unveil.evaluate.sums import Sums, sums
+from unveil.evaluate.sums import Added, Sums, sums
 
 Figures = dict[str, Any]
 
@@ -26,12 +26,13 @@ class Sure:
         return self.compared({"": sums(rows)}, ())[0][""]
 
     def models(
-        self, found: Mapping[str, Sequence[Outcome]], pairs: Sequence[tuple[str, str]]
+        self, found: Mapping[str, Sequence[Outcome]], tables: Mapping[str, Added], pairs: Sequence[tuple[str, str]]
     ) -> tuple[dict[str, Figures], dict[tuple[str, str], Figures]]:
-        """Every metric of models that were asked the same, and the first of each of the pairs less the second."""
+        """Every metric of models that were asked the same, and the first of each of the pairs less the second;
+        ``tables`` are what their answers add."""
         for b, a in pairs:
             check_pairs(found[a], found[b])
-        return self.compared({name: sums(rows) for name, rows in found.items()}, pairs)
+        return self.compared({name: table.sums() for name, table in tables.items()}, pairs)
 
     def compared(
         self, tables: Mapping[str, Sums], pairs: Iterable[tuple[str, str]], empty: bool = True, tested: bool = True

@@ -8,13 +8,14 @@ What each answer adds to the sums is decided in ``grading``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from unveil.core import joined
 from unveil.core.grading import FAILURES, Case, Outcome
-from unveil.core.joined import unique, vocabulary
+from unveil.core.joined import unique
 from unveil.core.records import Dialogue, Prediction, Record
+from unveil.core.truths import Truth
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -29,19 +30,24 @@ def outcomes(
 def cases(
     records: Iterable[Record], dialogues: Iterable[Dialogue], predictions: Iterable[Prediction]
 ) -> Iterator[tuple[Case, Prediction]]:
+    """As ``beside``, given records."""
+    return beside(joined.truths(unique(records, "records")), dialogues, predictions)
+
+
+def beside(
+    truths: Mapping[str, Truth], dialogues: Iterable[Dialogue], predictions: Iterable[Prediction]
+) -> Iterator[tuple[Case, Prediction]]:
     """One model's answers beside the truth, matched to dialogues and records by id, in the order of the dialogues.
 
     Raises ``ScoreError`` where an id occurs twice, or a dialogue or a prediction is without its counterpart.
     """
-    images, asked = unique(records, "records"), unique(dialogues, "dialogues")
-    answers = unique(predictions, "predictions")
+    asked, answers = unique(dialogues, "dialogues"), unique(predictions, "predictions")
     joined.asked(asked, answers)
     joined.complete(asked.keys(), answers.keys())
-    joined.known(asked.values(), images)
-    names = vocabulary(images.values())
+    joined.known(asked.values(), truths)
     for dialogue in asked.values():
         prediction = answers[dialogue.id]
-        yield joined.case(dialogue, images, prediction, names), prediction
+        yield joined.case(dialogue, truths, prediction), prediction
 
 
 # ----------------------------------------------------------------------------------------------------------- metrics

@@ -75,7 +75,10 @@ class Writer:
 
 
 def _own(config: Config) -> Writer:
-    others = ["dry_run", "allow_remote", "server", "server_model", *(["records"] if config.image == "own" else [])]
+    others = ["dry_run", "allow_remote", "server", "server_model"]
+    if config.records and config.image == "own":
+        told = "only another --engine, or an --image that was taken away, needs them: leave it out"
+        raise RecordError(f"--records: {told}")
     if given := [f"--{name.replace('_', '-')}" for name in others if getattr(config, name)]:
         raise RecordError(f"only another --engine than this process takes {', '.join(given)}: leave it out")
     loaded = models.load(config.model, **config.how, device=device(), dtype=models.DTYPES.get(config.precision))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from unveil.core.console import say
 from unveil.core.grading import Outcome, ScoreError
 from unveil.core.joined import unique
 from unveil.core.records import Dialogue, Prediction, Record, Shown
+from unveil.core.truths import Truth
 from unveil.evaluate import sections
 from unveil.evaluate.exchange import reading
 from unveil.evaluate.exchange.reading import Elsewhere
-from unveil.evaluate.metrics import cases
+from unveil.evaluate.metrics import beside
 from unveil.evaluate.sensitivity import PART, Looked, check_same, examples, looked
 
 
@@ -35,6 +37,11 @@ class PredictionFiles:
     """How others' files were read, by file."""
     common: Collection[str] | None = None
     """The questions that every model has answered, where only these are asked."""
+
+    @cached_property
+    def truths(self) -> dict[str, Truth]:
+        """What is true of each image, which all models' answers are set beside."""
+        return joined.truths(self.records)
 
     def read(self, name: str, path: str | Path) -> list[Prediction]:
         """A model's answers that count; raises ``ScoreError`` where one is to none of the dialogues."""
@@ -83,7 +90,7 @@ class PredictionFiles:
         joined.complete([d.id for d in asked], [p.id for p in rows], str(path), PART)
         found = []
         try:
-            for case, prediction in cases(self.records.values(), asked, rows):
+            for case, prediction in beside(self.truths, asked, rows):
                 keep(case, prediction)
                 found.append(case.outcome)
         except ScoreError as error:

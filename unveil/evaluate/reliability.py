@@ -183,6 +183,7 @@ def resampled(judged: Confident, sums: Sequence[Array], resamples: int, seed: in
     both_N = np.concatenate([level_N, count + level_N])
     values_N = np.concatenate([np.ones(len(judged)), 1 - judged.right_N])
     table = csr_array((values_N, (np.tile(judged.cluster_N, 2), both_N)), shape).T.tocsr()
+    table.eliminate_zeros()
     drawn, areas, stacked = [], [], bootstrap.columns(sums)
     for w in bootstrap.weights(judged.clusters, resamples, seed):
         drawn.append(w @ stacked)

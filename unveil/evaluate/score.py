@@ -39,6 +39,7 @@ from unveil.evaluate.predictions import PredictionFiles
 from unveil.evaluate.score_table import show_scores
 from unveil.evaluate.sections.section import Scoring
 from unveil.evaluate.sensitivity import PART
+from unveil.evaluate.sums import added
 
 
 def score(
@@ -94,12 +95,13 @@ def score(
         given.look_at_validation(name, path, splits, found, kept.of(name, validation=True))
     shown = given.without_images(sensitivity or {}, predictions, dialogues, seed)
     with progress("score", 3) as advance:
-        metrics, apart = sure.models(found, pairs)
+        tables = {name: added(rows) for name, rows in found.items()}
+        metrics, apart = sure.models(found, tables, pairs)
         advance()
-        constant = baselines(list(records.values()), dialogues, found, sure)
+        constant = baselines(given.truths, dialogues, tables, sure)
         advance()
         parts = kept.summaries(
-            Scoring(list(records.values()), dialogues, pairs, resamples, seed, shown, radeval, elsewhere.part)
+            Scoring(list(records.values()), dialogues, pairs, resamples, seed, shown, radeval, elsewhere.part, tables)
         )
         advance()
     without = [path for of in (sensitivity or {}).values() for path in of]

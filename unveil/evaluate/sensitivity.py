@@ -28,6 +28,7 @@ from unveil.core.jsonl import read_jsonl
 from unveil.core.lesion_region import lacks
 from unveil.core.records import Dialogue, Prediction, Record, Shown
 from unveil.core.shown import altered, as_shown, perhaps_one_person
+from unveil.core.truths import Truth
 from unveil.core.words import tokens
 from unveil.evaluate.metrics import METRICS, RATIOS, cases
 
@@ -35,7 +36,7 @@ from unveil.evaluate.metrics import METRICS, RATIOS, cases
 KINDS_SHOWN = ("diagnosis", "localisation", "grounding", "detection", "closed", "choice", "open", "recognition")
 SHOWN_IN_PICTURES = 2
 #: What to do where a file lacks answers.
-PART = "finish predicting, or let --part score what is answered (as after predict --limit)"
+PART = "finish predicting, or let `unveil score --part` score what is answered (as after predict --limit)"
 
 #: Shares of answers. ``changed``: of all, those that say something else than with the own image. ``due_changed`` and
 #: ``due_right``: of those to questions whose truth is another for what is shown, those that change, and those that are
@@ -188,7 +189,7 @@ def _counted(
 ) -> Looked:
     row_of = clusters(records, dialogues)
     with_image, without, on_lesions = (Counts.empty(len(row_of)) for _ in range(3))
-    truth = Truth(shown, records, dialogues)
+    truth = TruthOfShown(shown, records, dialogues)
     lesions = _with_lesions(records, asked)
     said: dict[str, SaidTwice] = {}
     for (one, own_prediction), (other, prediction) in _pairs(path, records, asked, own, rows):
@@ -272,7 +273,7 @@ def _pairs(
 # ----------------------------------------------------------------------------------------------- what should change
 
 
-class Truth:
+class TruthOfShown:
     """What is true of what was shown in an image's place, as far as records and dialogues tell."""
 
     def __init__(self, shown: Shown, records: Mapping[str, Record], dialogues: Iterable[Dialogue]):
@@ -293,7 +294,7 @@ class Truth:
             return found
         if still.outcome.right:
             return found | {"undue_changed": (changes, 1.0)}
-        right = replace(other, dialogue=dialogue, record=record).outcome.right
+        right = replace(other, dialogue=dialogue, truth=Truth(record, other.names)).outcome.right
         return found | {"due_changed": (changes, 1.0), "due_right": (float(bool(right)), 1.0)}
 
     def asked(self, own: Case, other: str | None) -> tuple[Dialogue, Record] | None:

@@ -184,24 +184,13 @@ def compared(
 def _sums(ours: Prediction, theirs: Prediction, record: Record) -> list[float]:
     a, b = (_boxes(p, record) for p in (ours, theirs))
     iou = mean_iou(a, b) if a or b else 0.0
-    apart = differences(ours, theirs)
+    apart = served_causes.differences(ours, theirs)
     return [ours.answer == theirs.answer, 1, iou, bool(a or b), sum(apart), len(apart)]
 
 
 def _boxes(said: Prediction, record: Record) -> list[Any]:
     view = View(BOX_FORMATS[said.box_format], record.size, said.frame)
     return view.read(heard(said.answer, said.kind, view.box_format).text)[0]
-
-
-def differences(ours: Prediction, theirs: Prediction) -> list[float]:
-    """|log p - log q| of each token that both wrote behind the same beginning."""
-    found, start = [], 0
-    for (end, p), (other, q) in zip(ours.tokens, theirs.tokens, strict=False):
-        if end != other or ours.answer[start:end] != theirs.answer[start:end]:
-            break
-        found.append(abs(p - q))
-        start = end
-    return found
 
 
 def _show(told: Mapping[str, Any], least: float) -> None:

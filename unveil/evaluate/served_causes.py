@@ -25,6 +25,7 @@ from unveil.evaluate.served_options import ServedOptions
 from unveil.experts.remote_answers import RemoteAnswers
 from unveil.vlm import models
 from unveil.vlm.families import ModelError
+from unveil.vlm.generate import GenerationError
 
 #: Questions that suspects are asked.
 SOME = 24
@@ -75,7 +76,11 @@ def prompts(server: RemoteAnswers, asked: PredictOptions, question: Dialogue) ->
     """What differs in what the server is asked, told by the number of tokens that it makes of it."""
     chat = models.chat_of(asked.model, **asked.how)
     row = chat.encode(question, image_path(question, asked.dialogues), with_answer=False)
-    plain, seen = server.reads(chat, PLAIN), server.reads(chat, "", question, row)
+    try:
+        plain, seen = server.reads(chat, PLAIN), server.reads(chat, "", question, row)
+    except GenerationError as error:  # such as one that takes no question without an image
+        console.say(f"note: how many tokens the server makes of a question is not known: {error}")
+        return None
     here = len(chat.encode_text("plain", PLAIN).prompt)
     if plain is not None and plain != here:
         return (
@@ -131,18 +136,25 @@ def _who(
     return perhaps[:1] or [UNKNOWN + (RAW if config.engine == "vllm" and before == 1 else "")]
 
 
+def differences(ours: Prediction, theirs: Prediction) -> list[float]:
+    """|log p - log q| of each token that both wrote behind the same beginning."""
+    found, start = [], 0
+    for (end, p), (other, q) in zip(ours.tokens, theirs.tokens, strict=False):
+        if end != other or ours.answer[start:end] != theirs.answer[start:end]:
+            break
+        found.append(abs(p - q))
+        start = end
+    return found
+
+
 def likeness(said: Sequence[Prediction], theirs: dict[str, Prediction]) -> tuple[float, float]:
     """The share of answers that are the same, and the mean difference of log-probabilities, 0 where it is not known."""
-    from unveil.evaluate.served import differences
-
     equal = sum(p.answer == theirs[p.id].answer for p in said) / len(said)
     apart = [v for p in said for v in differences(p, theirs[p.id])]
     return equal, sum(apart) / len(apart) if apart else 0.0
 
 
 def _apart(ours: Prediction, theirs: Prediction) -> float:
-    from unveil.evaluate.served import differences
-
     return sum(differences(ours, theirs))
 
 

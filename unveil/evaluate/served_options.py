@@ -18,6 +18,7 @@ from unveil.experts.options import ServerOptions
 class ServedOptions(PluginOptions, ServerOptions):
     """Ask a server that runs a trained model the test questions, and tell whether it answers as the model does here."""
 
+    passing: ClassVar = {"least", *(f.name for f in fields(ServerOptions))}
     groups: ClassVar = {"serving": tuple(f.name for f in fields(ServerOptions))}
     seldom: ClassVar[tuple[str, ...]] = ("seed", "resamples", "least")
 

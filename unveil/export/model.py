@@ -27,6 +27,7 @@ class Config(PluginOptions):
     """Write a trained model as vLLM, SGLang and transformers from 4.57 on read it: weights by their published names, a
     model card with the figures of its run, the questions that it was taught, and how it was asked."""
 
+    passing: ClassVar = {"push", "public"}
     seldom: ClassVar[tuple[str, ...]] = ("name", "dtype", "restricted", "public")
 
     run: Positional[InputFolder]

@@ -57,13 +57,13 @@ def boxes(
     left_out: LeftOut,
 ) -> dict[str, list[Predicted]]:
     """As ``read``, of rows that are read already; a label is written as the records write it."""
-    names = joined.vocabulary(records.values())
+    names, truths = joined.vocabulary(records.values()), joined.truths(records)
     spelled = {name_of(name, names): name for name in reversed(names)}
     found: dict[str, list[Predicted]] = {}
     placed: set[tuple[str, str, str]] = set()
     ordered = sorted((p for p in predictions.values() if p.kind in WITH_BOXES), key=lambda p: WITH_BOXES.index(p.kind))
     for p in ordered:
-        case = joined.case(dialogues[p.id], records, p, names)
+        case = joined.case(dialogues[p.id], truths, p)
         if not case.readable:
             left_out.add("answers that cannot be read", p.id)
             continue

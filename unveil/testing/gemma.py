@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from unittest import mock
 
 import transformers as tf
 
-from unveil.testing.processors import stills
+from unveil.testing.processors import partly, stills
 from unveil.testing.sizes import TINY, Size
 from unveil.testing.vocabulary import ids_of, train_tokenizer
 
@@ -92,7 +91,7 @@ def gemma4(size: Size = TINY, both_ways: str | None = "vision") -> tuple[Any, An
     heads = {"head_dim": size.head, "num_key_value_heads": size.hidden // size.head}
     config = tf.Gemma4Config(
         text_config=text,
-        vision_config={**tower, **heads, "patch_size": 4, "pooling_kernel_size": 2, "position_embedding_size": 80},
+        vision_config={**tower, **heads, "patch_size": 4, "pooling_kernel_size": 2, "position_embedding_size": 160},
         audio_config=None,
         **{f"{name}_token_id": words.convert_tokens_to_ids(mark) for name, mark in marks.items()},
         eoa_token_index=words.convert_tokens_to_ids("<audio|>"),
@@ -104,12 +103,6 @@ def gemma4(size: Size = TINY, both_ways: str | None = "vision") -> tuple[Any, An
         "{% endfor %}<turn|>\n{% endfor %}{% if add_generation_prompt %}<|turn>model\n{% endif %}"
     )
     eyes = tf.Gemma4ImageProcessorPil(patch_size=4, max_soft_tokens=70, pooling_kernel_size=2)
-    kind, parts = stills(tf.Gemma4Processor), ["feature_extractor", "image_processor", "tokenizer", "video_processor"]
-    with (
-        mock.patch.object(
-            kind, "get_attributes", staticmethod(lambda: parts)
-        ),  # it names them all: sounds and videos have none
-        mock.patch.object(kind, "check_argument_for_proper_class", lambda *_: None),
-    ):
-        processor = kind(None, eyes, words, None, chat_template=template)
+    names = ["feature_extractor", "image_processor", "tokenizer", "video_processor"]
+    processor = partly(stills(tf.Gemma4Processor), names, None, eyes, words, None, chat_template=template)
     return tf.Gemma4ForConditionalGeneration(config), processor

@@ -132,3 +132,41 @@ def llava_onevision(size: Size = TINY, most: int = 9) -> tuple[Any, Any]:
         chat_template=IM_TEMPLATE.format(image="<image>\n"),
     )
     return tf.LlavaOnevisionForConditionalGeneration(config), processor
+
+
+def fast_vlm(size: Size = TINY) -> tuple[Any, Any]:
+    """FastVLM: a tower of convolutions. ConvNeXt stands for the published FastViTHD, which needs timm."""
+    words = train_tokenizer(["<|im_start|>", "<|im_end|>", "<image>"], size, eos="<|im_end|>", **IMAGE_TOKEN)
+    tower = {"num_stages": 2, "hidden_sizes": [size.hidden] * 2, "depths": [1, 1], "patch_size": 7}
+    config = tf.FastVlmConfig(
+        vision_config=tf.ConvNextConfig(**tower, hidden_size=size.hidden, image_size=size.picture),
+        text_config=tf.Qwen2Config(**size.text, **ids_of(words)),
+        image_token_index=words.convert_tokens_to_ids("<image>"),
+        image_seq_length=size.patches,
+    )
+    eyes = tf.CLIPImageProcessorPil(**size.clip)
+    processor = tf.LlavaProcessor(
+        eyes,
+        words,
+        patch_size=14,
+        vision_feature_select_strategy="full",
+        chat_template=IM_TEMPLATE.format(image="<image>\n"),
+    )
+    return tf.FastVlmForConditionalGeneration(config), processor
+
+
+def deepseek_vl(size: Size = TINY) -> tuple[Any, Any]:
+    """DeepSeek-VL 1.3B: the projector is an ``aligner``; images stand in a square, padded."""
+    named = {"image_token": "<image_placeholder>"}
+    words = train_tokenizer(
+        ["<|im_start|>", "<|im_end|>", *named.values()], size, eos="<|im_end|>", extra_special_tokens=named
+    )
+    config = tf.DeepseekVLConfig(
+        vision_config={**size.tower, "model_type": "siglip_vision_model", "vision_use_head": False},
+        text_config={**size.text, **ids_of(words), "model_type": "llama"},
+        image_token_id=words.convert_tokens_to_ids("<image_placeholder>"),
+    )
+    eyes = tf.DeepseekVLImageProcessorPil(size=size.siglip["size"], min_size=14)
+    template = IM_TEMPLATE.format(image="<image_placeholder>")
+    processor = tf.DeepseekVLProcessor(eyes, words, chat_template=template, num_image_tokens=size.patches)
+    return tf.DeepseekVLForConditionalGeneration(config), processor

@@ -10,7 +10,20 @@ from typing import Any
 
 import torch
 
-from unveil.testing import cohere, gemma, glm, hybrid, llava, mistral, mllama, ovis, qwen, tiles, unknown_families
+from unveil.testing import (
+    cohere,
+    gemma,
+    glm,
+    hybrid,
+    llava,
+    mistral,
+    mllama,
+    ovis,
+    perception,
+    qwen,
+    tiles,
+    unknown_families,
+)
 from unveil.testing.sizes import TINY, Size
 from unveil.vlm import families, model_parts
 from unveil.vlm.chat import Chat
@@ -95,6 +108,34 @@ TILES = (
     Entry(tiles.idefics3, "idefics3", "Idefics3", "as LLaVA-1.5, tiles in order"),
     Entry(tiles.smolvlm, "smolvlm", "SmolVLM", "as Idefics3"),
 )
+DEEPSEEKS = (
+    Entry(
+        llava.deepseek_vl,
+        "deepseek_vl",
+        "DeepSeek-VL 1.3B",
+        "as LLaVA-1.5",
+        box_format="json-1000",
+        like="llava_clip",
+    ),
+)
+TIMMS = (
+    Entry(
+        perception.perception_lm,
+        "perception_lm",
+        "PerceptionLM (with another tower)",
+        "as LLaVA-1.5, tiles in order",
+        box_format="json-1000",
+        like="llava_clip",
+    ),
+    Entry(
+        llava.fast_vlm,
+        "fast_vlm",
+        "FastVLM (with another tower)",
+        "as LLaVA-1.5",
+        box_format="json-1000",
+        like="llava_clip",
+    ),
+)
 OVISES = (
     Entry(
         ovis.ovis2,
@@ -167,8 +208,8 @@ UNDECLARED = (
     ),
     Entry(
         unknown_families.no_features,
-        "deepseek_vl",
-        "DeepSeek-VL",
+        "deepseek_vl_hybrid",
+        "DeepSeek-VL 7B",
         "none: features of images cannot be had apart",
         tree=False,
         box_format="json-1000",
@@ -185,7 +226,21 @@ UNDECLARED = (
 #: By the name of the function that builds it.
 ENTRIES = {
     e.build.__name__: e
-    for e in (*LLAVAS, *QWENS, *GLMS, *MISTRALS, *HYBRIDS, *TILES, *OVISES, *MLLAMAS, *GEMMAS, *COHERES, *UNDECLARED)
+    for e in (
+        *LLAVAS,
+        *QWENS,
+        *GLMS,
+        *MISTRALS,
+        *HYBRIDS,
+        *TILES,
+        *DEEPSEEKS,
+        *TIMMS,
+        *OVISES,
+        *MLLAMAS,
+        *GEMMAS,
+        *COHERES,
+        *UNDECLARED,
+    )
 }
 #: The names of those that a tree is grown for.
 TREES = tuple(name for name, entry in ENTRIES.items() if entry.tree)

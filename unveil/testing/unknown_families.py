@@ -28,18 +28,21 @@ def scaled_head(size: Size = TINY) -> tuple[Any, Any]:
 
 
 def no_features(size: Size = TINY) -> tuple[Any, Any]:
-    """DeepSeek-VL: no features of images can be had apart, and its projector is an ``aligner``."""
+    """DeepSeek-VL 7B: no features of images can be had apart, and its projector, an ``aligner``, joins two towers."""
     named = {"image_token": "<image_placeholder>"}
     words = train_tokenizer([*CHAT, *named.values()], size, eos="<|im_end|>", extra_special_tokens=named)
-    config = tf.DeepseekVLConfig(
+    fine = {**size.tower, "output_channels": size.hidden, "global_attn_indexes": [0], "window_size": 2, "mlp_dim": 64}
+    config = tf.DeepseekVLHybridConfig(
         vision_config={**size.tower, "model_type": "siglip_vision_model", "vision_use_head": False},
+        high_res_vision_config={**fine, "model_type": "sam_vision_model"},
         text_config={**size.text, **ids_of(words), "model_type": "llama"},
         image_token_id=words.convert_tokens_to_ids("<image_placeholder>"),
     )
-    eyes = tf.DeepseekVLImageProcessorPil(size={"height": size.picture, "width": size.picture}, min_size=14)
+    square = {"height": size.picture, "width": size.picture}
+    eyes = tf.DeepseekVLHybridImageProcessorPil(size=square, high_res_size=square, min_size=14)
     template = IM_TEMPLATE.format(image="<image_placeholder>")
-    processor = tf.DeepseekVLProcessor(eyes, words, chat_template=template, num_image_tokens=size.patches)
-    return tf.DeepseekVLForConditionalGeneration(config), processor
+    processor = tf.DeepseekVLHybridProcessor(eyes, words, chat_template=template, num_image_tokens=size.patches)
+    return tf.DeepseekVLHybridForConditionalGeneration(config), processor
 
 
 def more_than_pixels(size: Size = TINY) -> tuple[Any, Any]:

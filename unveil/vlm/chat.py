@@ -189,10 +189,11 @@ class Chat:
         if at is None or self._ids(prompt.replace(self.image_token, text), special) != full:
             raise ModelError(f"{type(self.processor).__name__}: what it writes in the place of an image was not found")
         per_token = {k: v for k, v in done.items() if k.endswith("token_type_ids")}
-        tensors = {k: v for k, v in done.items() if k not in (*OF_TEXT, *per_token)}
+        tensors = {
+            k: v.float() if v.is_floating_point() else v for k, v in done.items() if k not in (*OF_TEXT, *per_token)
+        }
         tiles = done[CROSSED][0, at, 0].tolist() if CROSSED in done else []
         types = {k: v[0, at : at + len(block)].tolist() for k, v in per_token.items()}
-        tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
         view = View(self.box_format, size, self._frame(tensors, size))
         return ImageInput(tensors, text, block, types, view, tiles=tiles)
 
@@ -344,9 +345,11 @@ class Chat:
         return [*(whole[len(before) :] if joined else self._ids(text)), *self.end]
 
     def batch(
-        self, rows: Sequence[EncodedExample], device: torch.device | str = "cpu", left: bool = False
+        self, rows: Sequence[EncodedExample], device: Any = "cpu", left: bool = False, dtype: torch.dtype | None = None
     ) -> dict[str, Tensor]:
-        """Rows as one padded batch with ``labels`` on the answers only (B, T); padding stands left for generation."""
+        """Rows as one padded batch with ``labels`` on the answers only (B, T); padding stands left for generation.
+
+        Pixels are of ``dtype``, which not every tower turns them to itself."""
         longest = max(map(len, rows))
         pad = self.tokenizer.eos_token_id if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
 
@@ -359,14 +362,13 @@ class Chat:
             "attention_mask": [fill([1] * len(r), 0) for r in rows],
             "labels": [fill([IGNORED] * len(r.prompt) + r.answer, IGNORED) for r in rows],
         }
-        for key in rows[0].seen.types:
-            out[key] = [fill(r.types(key), 0) for r in rows]
+        out |= {key: [fill(r.types(key), 0) for r in rows] for key in rows[0].seen.types}
         if self.profile.prefix:
             out["token_type_ids"] = [fill([0] * len(r.prompt) + [1] * len(r.answer), 1) for r in rows]
         if tiles := rows[0].seen.tiles:
             out[CROSSED] = [fill(r.tiles(), [[0] * len(tiles)]) for r in rows]
         batch = {k: torch.tensor(v) for k, v in out.items()} | stack_images([r.seen.tensors for r in rows])
-        return {k: v.to(device) for k, v in batch.items()}
+        return {k: v.to(device, dtype if v.is_floating_point() else None) for k, v in batch.items()}
 
     def text(self, ids: Sequence[int]) -> str:
         """Generated ids as text: up to the end of the answer, box tokens kept."""

@@ -82,7 +82,7 @@ class Engine:
     def led(self, rows: Sequence[EncodedExample]) -> list[str]:
         """What the model would have said at each token of the rows' answers, had it been led along them so far."""
         model = whole(self.scorer.model)
-        batch = self.loaded.chat.batch(rows, model.device)
+        batch = self.loaded.chat.batch(rows, model.device, dtype=model.dtype)
         labels_BT = batch.pop("labels")
         inside_BT = labels_BT[:, 1:] != IGNORED
         logits_SV = model(**batch, use_cache=False).logits[:, :-1][inside_BT]

@@ -24,6 +24,7 @@ from unveil.core.registry import Registry
 
 Grid = Literal[
     "cropped",
+    "padded",
     "stretched",
     "native",
     "rows",
@@ -31,6 +32,7 @@ Grid = Literal[
     "tiles and overview",
     "near tiles and overview",
     "overview and tiles",
+    "thumbnail and tiles",
     "named tiles",
     "named tiles and thumbnail",
     "overview and slices",
@@ -133,6 +135,9 @@ _ROWS = {
     "aya_vision": Family(None, shares="tree", patch_grid="tiles and overview", tower_states=True),
     "cohere2_vision": Family(None, shares="tree", patch_grid="near tiles and overview"),
     "ovis2": Family(None, shares="tree", patch_grid="overview and tiles"),
+    "perception_lm": Family(None, shares="tree", patch_grid="thumbnail and tiles"),
+    "fast_vlm": Family(None, shares="tree", patch_grid="cropped"),
+    "deepseek_vl": Family(None, shares="tree", patch_grid="padded"),
     "mllama": Family(None, shares="tree", crossed=True, patch_grid="tiles of a canvas"),
     "gemma4": Family(None, shares="tree", both_ways="image in windows", patch_grid="soft tokens"),
     "paligemma": Family(

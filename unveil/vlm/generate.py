@@ -355,7 +355,7 @@ def _by_transformers(
     """
     chat, model = scorer.chat, whole(scorer.model)
     prompts = [replace(row, answer=[]) for row in questions for _ in range(answers)]
-    batch = chat.batch(prompts, model.device, left=True)
+    batch = chat.batch(prompts, model.device, left=True, dtype=model.dtype)
     del batch["labels"]
     chosen = _Chosen(distribution, uniform_RT.to(model.device))
     pad = chat.tokenizer.pad_token_id

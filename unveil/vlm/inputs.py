@@ -103,6 +103,9 @@ def stack_images(tensors: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
         if key == "pixel_values" and "target_sizes" in tensors[0]:  # MiniCPM: the patches of all images in one row
             out[key] = torch.cat(parts, -1)
             continue
+        if parts[0].dim() == 5 and len(tensors[0]) == 1:  # PerceptionLM, which is not told where tiles are padding
+            out[key] = torch.cat(parts, 1)
+            continue
         shape = [max(p.shape[d] for p in parts) for d in range(1, parts[0].dim())]
         padded = []
         for part in parts:

@@ -77,6 +77,18 @@ def _cropped(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     return _square((left, top, left + shown_x, top + shown_y), tokens)
 
 
+def _padded(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """DeepSeek-VL: the longer edge resized, the shorter one too if long enough, and padded to a square."""
+    eyes, canvas = chat.processor.image_processor, seen.view.canvas
+    edge, around = eyes.size["height"], []
+    for length in canvas:
+        scale = max(round(length * edge / max(canvas)), eyes.min_size) / length
+        start = ((edge - scale * length) // 2) / scale
+        around.append((-start, edge / scale - start))
+    (left, right), (top, bottom) = around
+    return _square((left, top, right, bottom), tokens)
+
+
 def _stretched(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     """One picture, stretched to a square; several (pan and scan) lie where only the processor knows."""
     if (pictures := len(seen.tensors.get("pixel_values", [0]))) > 1:
@@ -134,6 +146,41 @@ def nearest_grid(size: tuple[int, int], tile: int, most: int) -> tuple[int, int]
     scales = {(c, r): min(c * tile / width, r * tile / height) for c, r in sorted(grids, key=math.prod)}
     larger = [grid for grid, scale in scales.items() if scale >= 1]
     return min(larger, key=scales.__getitem__) if larger else max(scales, key=scales.__getitem__)
+
+
+def _thumbnail_and_tiles(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """PerceptionLM: the whole picture, then rows of tiles, of which there is one at least."""
+    eyes, whole = chat.processor.image_processor, np.array(_canvas(seen))
+    parts = [whole]
+    if eyes.vision_input_type == "thumb+tile":
+        columns, rows = fitted_grid(seen.view.canvas, eyes.tile_size, eyes.max_num_tiles)
+        parts += [*_lattice(whole, rows, columns)]
+    return np.concatenate([_square(part, tokens // len(parts)) for part in parts])
+
+
+def fitted_grid(size: tuple[int, int], tile: int, most: int) -> tuple[int, int]:
+    """Columns and rows of the grid of ``most`` tiles or fewer in which a picture that is not made smaller is largest;
+    one that fits into none has the largest grid of the proportions that are next to its own, nearer to a square."""
+    width, height = size
+    ratios: dict[float, list[tuple[int, int]]] = {}
+    for count in range(most, 0, -1):
+        for columns in (n for n in range(1, count + 1) if count % n == 0):
+            rows = count // columns
+            ratios.setdefault(columns / rows, []).append((columns, rows))
+
+    def shorter(grid: tuple[int, int]) -> float:
+        """The picture's shorter side in a grid, its proportions kept."""
+        scale, ratio = min(grid[0] * tile / width, grid[1] * tile / height), width / height
+        if ratio > 1:
+            return math.floor(scale * width / ratio)
+        return scale * height if ratio == 1 else math.floor(scale * height * ratio)
+
+    grids = [grid for group in ratios.values() for grid in group]
+    if large := [grid for grid in grids if grid[0] * tile >= width and grid[1] * tile >= height]:
+        return max(reversed(large), key=shorter)
+    if width >= height:
+        return max(ratios[max(ratio for ratio in ratios if ratio <= width / height)])
+    return max(ratios[min(ratio for ratio in ratios if ratio > width / height)], key=lambda grid: grid[1])
 
 
 def _overview_and_tiles(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
@@ -245,6 +292,7 @@ def _tiles_of_a_canvas(chat: Chat, config: Any, seen: ImageInput, tokens: int) -
 #: By the name that a family's row gives it.
 GRIDS: dict[Grid, Callable[[Chat, Any, ImageInput, int], Boxes]] = {
     "cropped": _cropped,
+    "padded": _padded,
     "stretched": _stretched,
     "native": _native,
     "rows": _rows,
@@ -252,6 +300,7 @@ GRIDS: dict[Grid, Callable[[Chat, Any, ImageInput, int], Boxes]] = {
     "tiles and overview": _tiles_and_overview,
     "near tiles and overview": _near_tiles_and_overview,
     "overview and tiles": _overview_and_tiles,
+    "thumbnail and tiles": _thumbnail_and_tiles,
     "named tiles": _named_tiles,
     "named tiles and thumbnail": _named_tiles_and_thumbnail,
     "overview and slices": _overview_and_slices,

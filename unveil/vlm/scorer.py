@@ -272,7 +272,7 @@ class Scorer(nn.Module):
         takes, beside = signature(base.model.forward).parameters, family_of(base.config).crossed
         known = self.features.keeps == "features" and (beside or "mm_encoder_outputs" in takes)
         shown = [replace(row, seen=row.seen.light()) for row in rows] if known else rows
-        batch: dict[str, Any] = {**self.chat.batch(shown, device)}
+        batch: dict[str, Any] = {**self.chat.batch(shown, device, dtype=base.dtype)}
         if known:
             found = self.features([row.seen for row in rows])
             batch |= (
@@ -287,7 +287,7 @@ class Scorer(nn.Module):
     def _whole(self, rows: Sequence[EncodedExample]) -> Scores:
         """Padded rows through the model's own forward pass, as it makes logits of them itself."""
         base = whole(self.model)
-        batch: dict[str, Any] = {**self.chat.batch(rows, next(self.model.parameters()).device)}
+        batch: dict[str, Any] = {**self.chat.batch(rows, next(self.model.parameters()).device, dtype=base.dtype)}
         labels_BT = batch.pop("labels")
         self.counts["lm_tokens"] += sum(map(len, rows))
         row_S, column_S = (labels_BT != IGNORED).nonzero(as_tuple=True)

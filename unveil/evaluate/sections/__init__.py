@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from unveil.core.grading import Case
-from unveil.core.records import Prediction
+from unveil.core.records import KINDS, Prediction
 from unveil.evaluate.sections.as_published import AS_PUBLISHED
 from unveil.evaluate.sections.boxes import BOXES
 from unveil.evaluate.sections.calibration import CALIBRATION
@@ -39,11 +39,16 @@ class Collected:
     def of(self, model: str, validation: bool = False) -> Keep:
         """What is shown each of a model's answers, or those of the validation split."""
         rows = self._validation if validation else self._asked
-        own = [(one, rows[one.name].setdefault(model, [])) for one in SECTIONS]
+        own = [
+            (one, rows[one.name].setdefault(model, []))
+            for one in SECTIONS
+            if not one.truth_alone or rows[one.name].keys() <= {model}
+        ]
+        by_kind = {kind: [(one.keep, of) for one, of in own if kind in one.kinds] for kind in KINDS}
 
         def keep(case: Case, prediction: Prediction) -> None:
-            for section, of in own:
-                if (kept := section.keep(case, prediction)) is not None:
+            for keep_of, of in by_kind[case.dialogue.kind]:
+                if (kept := keep_of(case, prediction)) is not None:
                     of.append(kept)
 
         return keep

@@ -285,4 +285,6 @@ def _number(told: Mapping[str, Any] | None, key: str) -> str:
     return "-" if told is None or told[key]["value"] is None else f"{told[key]['value']:.2f}"
 
 
-AS_PUBLISHED = Section("as_published", "As published", keep, summarise, "as_published.html.j2", shown=show)
+AS_PUBLISHED = Section(
+    "as_published", "As published", keep, summarise, "as_published.html.j2", shown=show, kinds=("closed", "open")
+)

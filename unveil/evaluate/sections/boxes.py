@@ -11,7 +11,7 @@ from unveil.core import console, phrases
 from unveil.core.confidence import ConfidenceError, confidences
 from unveil.core.geometry import Box
 from unveil.core.grading import Case, ScoreError
-from unveil.core.records import Prediction
+from unveil.core.records import Kind, Prediction
 from unveil.evaluate.box_calibration import calibration
 from unveil.evaluate.box_figures import Boxes, curve_resamples, figures
 from unveil.evaluate.box_permutations import p_values
@@ -21,7 +21,11 @@ from unveil.evaluate.permutations import holm
 from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 #: The kinds of questions that ask for places, and what each is called.
-KINDS = {"diagnosis": "Diagnosis", "localisation": "The place for a name", "grounding": "The place for a phrase"}
+KINDS: dict[Kind, str] = {
+    "diagnosis": "Diagnosis",
+    "localisation": "The place for a name",
+    "grounding": "The place for a phrase",
+}
 PHRASE = "(phrase)"
 """The one name of all boxes where a phrase is asked for."""
 #: What must be known of a data set before its figures are read.
@@ -65,7 +69,7 @@ def _truth(case: Case) -> tuple[tuple[Box, ...] | None, tuple[str, ...], str | N
         places = phrases.boxes(case.places)
         return (tuple(places), (PHRASE,) * len(places), PHRASE) if places else (None, (), PHRASE)
     asked = case.name(case.dialogue.target or "") if case.dialogue.kind == "localisation" else None
-    found = [(name or "", box) for name, box in case.truth if asked in (None, name)]
+    found = [(name or "", box) for name, box in case.truth.findings if asked in (None, name)]
     if not all(box for _, box in found):
         return None, (), asked
     return tuple(box for _, box in found if box), tuple(name for name, _ in found), asked
@@ -192,4 +196,4 @@ def _counted(cells: Sequence[dict[str, Any] | None]) -> str:
     return " to ".join(map(str, sorted({cell["n"] for cell in cells if cell})))
 
 
-BOXES: Section[BoxAnswer] = Section("boxes", "Boxes", keep, summarise, "boxes.html.j2", shown=shown)
+BOXES: Section[BoxAnswer] = Section("boxes", "Boxes", keep, summarise, "boxes.html.j2", shown=shown, kinds=tuple(KINDS))

@@ -20,7 +20,7 @@ from unveil.core.answers import yes_or_no_alone
 from unveil.core.bootstrap import MANY
 from unveil.core.choices import likeliest, read_choice
 from unveil.core.grading import Case
-from unveil.core.records import Prediction
+from unveil.core.records import Kind, Prediction
 from unveil.evaluate import selective
 from unveil.evaluate.estimates import written
 from unveil.evaluate.reliability import BINS, Confident
@@ -32,7 +32,7 @@ GROUPS = {
     "choice": "Multiple choice",
     "free": "Names and open answers",
 }
-FREE = ("open", "recognition")
+FREE: tuple[Kind, ...] = ("open", "recognition")
 
 
 class Sureness(NamedTuple):
@@ -67,7 +67,8 @@ def keep(case: Case, prediction: Prediction) -> Sureness | None:
     odds = [math.exp(logp) for logp in prediction.options]
     most = max(prediction.options)
     weights = [math.exp(logp - most) for logp in prediction.options]
-    shares = [weight / sum(weights) for weight in weights]
+    total = sum(weights)
+    shares = [weight / total for weight in weights]
     brier = sum((share - (i == true)) ** 2 for i, share in enumerate(shares))
     guesses = likeliest(prediction.options)
     chance = (true in guesses) / len(guesses)
@@ -170,4 +171,5 @@ CALIBRATION = Section(
     summarise=summarise,
     template="calibration.html.j2",
     shown=shown,
+    kinds=("detection", "closed", "choice", *FREE),
 )

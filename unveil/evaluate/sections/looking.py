@@ -132,4 +132,5 @@ LOOKING: Section[None] = Section(
     template="looking.html.j2",
     pictures=cards,
     shown=_show,
+    kinds=(),
 )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from unveil.core import console, radeval
 from unveil.core import text_metrics as text
-from unveil.core.grading import Case
+from unveil.core.grading import Case, ScoreError
 from unveil.core.records import Prediction
 from unveil.core.reported import ReportComparison
 from unveil.evaluate import meteor
@@ -75,6 +75,8 @@ def summarise(answers: Answers[KeptReport], scoring: Scoring) -> dict[str, Any] 
     given = {model: list(rows) for model, rows in answers.asked.items()}
     asked = next(iter(given.values()), [])
     if not asked:
+        if scoring.radeval:
+            raise ScoreError(f"--radeval {' '.join(scoring.radeval)}: no question that was answered asks for a report")
         return None
     whole = [i for i, one in enumerate(asked) if len(one.numbers)]
     found: dict[str, Any] = {"without_reference": len(asked) - len(whole), "tables": {}, "unmeasured": {}}
@@ -201,6 +203,8 @@ def _further(
         said = zip(*(map(_said, rows) for rows in given.values()), strict=True)
         values_NM = np.array([cider.scores(answers, true) for answers, true in zip(said, references, strict=True)])
         found.append(("ciderD", 10.0, dict(zip(given, values_NM.T, strict=True))))
+    if cut != "13a":
+        unmeasured |= {f"{metric} ({cut})": "RadEval's metrics read English" for metric in scoring.radeval}
     scorer = meteor.scorer() if cut == "13a" else "WordNet is English"
     if isinstance(scorer, str):
         unmeasured[f"meteor_nltk ({cut})"] = scorer
@@ -290,4 +294,4 @@ def shown(section: dict[str, Any]) -> None:
         console.say(f"{section['without_reference']} questions for a report have no reference and are in no figure")
 
 
-REPORTS: Section[KeptReport] = Section("reports", "Reports", keep, summarise, "reports.html.j2", shown=shown)
+REPORTS = Section("reports", "Reports", keep, summarise, "reports.html.j2", shown=shown, kinds=("report",))

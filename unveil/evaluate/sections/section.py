@@ -9,8 +9,9 @@ from typing import Any, Generic, TypeVar
 
 from unveil.core.grading import Case
 from unveil.core.radeval import Metric
-from unveil.core.records import Dialogue, Prediction, Record, Shown
+from unveil.core.records import KINDS, Dialogue, Kind, Prediction, Record, Shown
 from unveil.evaluate.sensitivity import Looked
+from unveil.evaluate.sums import Added
 
 Kept = TypeVar("Kept")
 
@@ -32,6 +33,8 @@ class Scoring:
     """Metrics of reports that the package RadEval is asked for."""
     part: bool = False
     """Whether the questions are only those of the split that every model has answered."""
+    tables: Mapping[str, Added] = field(default_factory=dict)
+    """What each model's answers add to the ratios of all metrics, in the order of the dialogues."""
 
 
 @dataclass(frozen=True)
@@ -66,4 +69,8 @@ class Section(Generic[Kept]):
     """From the figures, records, dialogues by id and the records' file what the template is told as
     ``section.pictures``, where it shows some."""
     shown: Callable[[dict[str, Any]], None] | None = None
+    kinds: Sequence[Kind] = KINDS
+    """The kinds of questions whose answers it is shown."""
+    truth_alone: bool = False
+    """Whether what it keeps does not depend on the answers: it is then shown those of the first model only."""
     """Shows the most important ones in the terminal, where it does."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from unveil.evaluate.estimates import Array, Estimate, divided, estimate, plain
 from unveil.evaluate.figures import Figures, Sure
 from unveil.evaluate.report_tables import change, figure
 from unveil.evaluate.sections.section import Answers, Scoring, Section
-from unveil.evaluate.sums import Added, added
+from unveil.evaluate.sums import Added
 
 #: Measures whose worst groups are named: each is one ratio, and more of it is better.
 MAIN = ("f1_50_named", "iou", "accuracy", "grounding_iou", "recognition", "question_accuracy", "closed", "choice")
@@ -31,8 +31,7 @@ MAIN = ("f1_50_named", "iou", "accuracy", "grounding_iou", "recognition", "quest
 PLACED = ("detection", "localisation", "recognition", "diagnosis", "grounding")
 
 
-@dataclass(frozen=True, slots=True)
-class GroupedAnswer:
+class GroupedAnswer(NamedTuple):
     """An answer's outcome, the sizes of the findings that it is about, the data set of its image, and of its patient
     the sex and the band of age. These two stand in no file by answer."""
 
@@ -72,7 +71,7 @@ def _sizes(case: Case) -> tuple[str, ...]:
     if case.dialogue.kind not in PLACED:
         return ()
     whole, names = case.record.width * case.record.height, case.outcome.labels
-    shares = [area(f.box) / whole for f in case.record.named if f.box and case.name(f.label) in names]
+    shares = [area(box) / whole for name, box in case.truth.findings if box and name in names]
     return tuple(sorted({next(size for size, (_, most) in SIZES.items() if share <= most) for share in shares}))
 
 
@@ -85,7 +84,7 @@ def summarise(answers: Answers[GroupedAnswer], scoring: Scoring) -> dict[str, An
     groups = _groups(rows)
     if not groups:
         return None
-    tables = {model: added([kept.outcome for kept in of]) for model, of in answers.asked.items()}
+    tables = scoring.tables
     sure = Sure(scoring.resamples, scoring.seed)
     by = {
         way: {name: _figures(tables, chosen_N, scoring.pairs, sure) for name, chosen_N in of.items()}
@@ -222,4 +221,6 @@ def _row(section: Mapping[str, Any], model: str, metric: str, ways: Mapping[str,
     ]
 
 
-SUBGROUPS: Section[GroupedAnswer] = Section("subgroups", "By group", keep, summarise, "subgroups.html.j2", shown=shown)
+SUBGROUPS: Section[GroupedAnswer] = Section(
+    "subgroups", "By group", keep, summarise, "subgroups.html.j2", shown=shown, truth_alone=True
+)
