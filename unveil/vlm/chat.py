@@ -34,7 +34,7 @@ from unveil.core.shown import GREY
 from unveil.core.wordings import hinted
 from unveil.vlm import token_offsets
 from unveil.vlm.families import ModelError, Profile
-from unveil.vlm.inputs import CROSSED, OF_TEXT, EncodedExample, ImageInput, stack_images
+from unveil.vlm.inputs import CROSSED, OF_ROW, EncodedExample, ImageInput, stack_images
 
 IGNORED = -100
 PROMPTS = 512
@@ -188,12 +188,10 @@ class Chat:
         at = token_offsets.first_at(block, full)
         if at is None or self._ids(prompt.replace(self.image_token, text), special) != full:
             raise ModelError(f"{type(self.processor).__name__}: what it writes in the place of an image was not found")
-        per_token = {k: v for k, v in done.items() if k.endswith("token_type_ids")}
-        tensors = {
-            k: v.float() if v.is_floating_point() else v for k, v in done.items() if k not in (*OF_TEXT, *per_token)
-        }
+        typed = {k: v for k, v in done.items() if k.endswith("token_type_ids")}
+        tensors = {k: v.float() if v.is_floating_point() else v for k, v in done.items() if k not in (*OF_ROW, *typed)}
         tiles = done[CROSSED][0, at, 0].tolist() if CROSSED in done else []
-        types = {k: v[0, at : at + len(block)].tolist() for k, v in per_token.items()}
+        types = {k: v[0, at : at + len(block)].tolist() for k, v in typed.items()}
         view = View(self.box_format, size, self._frame(tensors, size))
         return ImageInput(tensors, text, block, types, view, tiles=tiles)
 

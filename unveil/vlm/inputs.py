@@ -18,7 +18,7 @@ from unveil.core.box_formats import View
 
 CROSSED = "cross_attention_mask"
 """What processors call the tiles that each token of a row sees by cross-attention."""
-OF_TEXT = ("input_ids", "attention_mask", CROSSED)
+OF_ROW = ("input_ids", "attention_mask", CROSSED)
 """What processors give of a row, not of its image."""
 
 
