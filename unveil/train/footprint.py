@@ -22,7 +22,7 @@ from unveil.train import adapters, optimizers, quantised
 from unveil.train.lengths import Batch, Shared
 from unveil.train.offload import Offloaded
 from unveil.train.options import Optimizer, RecipeOptions
-from unveil.vlm import attention, features, models, shapes, states
+from unveil.vlm import attention, crossed, features, models, shapes, states
 from unveil.vlm.families import family_of
 from unveil.vlm.masks import refusal
 from unveil.vlm.model_parts import language_model, parts_of
@@ -162,7 +162,8 @@ def _measured(base: Any, config: RecipeOptions, precision: str) -> Footprint:
     }
     if config.offload_activations:
         Offloaded(inner, lambda tensor: tensor.to("meta"))
-    found = _activations(inner, models.DTYPES[precision], full)
+    images = crossed.count(base.config) if family.crossed else 0
+    found = _activations(inner, models.DTYPES[precision], full, images)
     found["once"] += max((weight.nbytes for weight in packed), default=0)  # one at a time is unpacked
     return Footprint(
         **known,
@@ -186,10 +187,10 @@ class _Grown(NamedTuple):
     once: float
 
 
-def _activations(inner: Any, dtype: torch.dtype, full: bool) -> dict[str, int]:
+def _activations(inner: Any, dtype: torch.dtype, full: bool, images: int) -> dict[str, int]:
     """What a pass there and back holds, by the names of ``Footprint``.
 
-    Layers are alike, or repeat a pattern, so few of them tell what each adds.
+    Layers are alike, or repeat a pattern, so few of them tell what each adds. ``images`` features stand beside a row.
     """
     layers, pattern = inner.layers, _pattern(inner.config)
     total = len(layers)
@@ -197,38 +198,39 @@ def _activations(inner: Any, dtype: torch.dtype, full: bool) -> dict[str, int]:
     with FakeTensorMode(allow_non_fake_inputs=True):
         inner.layers = layers[:more]
         inner.to_empty(device="cpu")
-        found = _grown(inner, dtype, full)
+        found = _grown(inner, dtype, full, images)
         if more < total:
             inner.layers = layers[:some]
-            times, fewer = (total - more) / (more - some), _grown(inner, dtype, full)
+            times, fewer = (total - more) / (more - some), _grown(inner, dtype, full, images)
             found = _Grown(*(new + times * (new - old) for new, old in zip(found, fewer, strict=True)))
     inner.layers = layers
     return {name: max(0, round(value)) for name, value in found._asdict().items()}
 
 
-def _grown(inner: Any, dtype: torch.dtype, full: bool) -> _Grown:
+def _grown(inner: Any, dtype: torch.dtype, full: bool, images: int) -> _Grown:
     """The same of the layers that are there: from two lengths, and who sees whom.
 
     Where attention is computed eagerly or in parts, pairs take something else too, so that three lengths tell.
     """
     if attention.of(inner) not in ("eager", attention.FOREST):
-        few, many = (_held(inner, tokens, dtype, full, dense=False) for tokens in (FEW, MANY))
+        few, many = (_held(inner, tokens, dtype, full, images, dense=False) for tokens in (FEW, MANY))
         token, passed = ((long - short) / (MANY - FEW) for short, long in zip(few, many, strict=True))
-        seen = _held(inner, FEW, dtype, full, dense=True)
+        seen = _held(inner, FEW, dtype, full, images, dense=True)
         pair, passed_pair = ((dense - short) / FEW**2 for short, dense in zip(few, seen, strict=True))
         return _Grown(token, passed, pair, passed_pair, few[0] - token * FEW)
-    held = [_held(inner, tokens, dtype, full, dense=True) for tokens in LENGTHS]
+    held = [_held(inner, tokens, dtype, full, images, dense=True) for tokens in LENGTHS]
     (pair, token, once), (passed_pair, passed, _) = np.polyfit(LENGTHS, held, 2).T
     return _Grown(*map(float, (token, passed, pair, passed_pair, once)))
 
 
 def _pattern(config: Any) -> int:
     """After how many layers their kinds repeat."""
-    kinds = getattr(config, "layer_types", None) or ["full_attention"]
+    crossing = getattr(config, "cross_attention_layers", None) or ()
+    kinds = getattr(config, "layer_types", None) or [str(i in crossing) for i in range(config.num_hidden_layers)]
     return next(n for n in range(1, len(kinds) + 1) if all(a == b for a, b in zip(kinds, kinds[n:], strict=False)))
 
 
-def _held(inner: Any, tokens: int, dtype: torch.dtype, full: bool, dense: bool) -> tuple[int, int]:
+def _held(inner: Any, tokens: int, dtype: torch.dtype, full: bool, images: int, dense: bool) -> tuple[int, int]:
     """The most bytes that a pass of so many tokens holds, there and back, beside weights and their gradients, and those
     at the end of the pass there.
 
@@ -243,6 +245,10 @@ def _held(inner: Any, tokens: int, dtype: torch.dtype, full: bool, dense: bool) 
         beside = {"per_layer_inputs": torch.empty(size, dtype=dtype, requires_grad=full)}
     else:
         beside = {}
+    if images:  # of one image, which all tokens see
+        beside["cross_attention_states"] = torch.empty(1, images, inner.config.hidden_size, dtype=dtype)
+        beside["cross_attention_mask"] = torch.ones(1, 1, tokens, images, dtype=torch.bool)
+        beside["full_text_row_masked_out_mask"] = torch.ones(1, 1, tokens, 1, dtype=dtype)
     mask = torch.ones(1, 1, tokens if dense else 1, tokens, dtype=torch.bool)
     kinds = set(getattr(inner.config, "layer_types", None) or [])
     with (

@@ -35,15 +35,21 @@ def features(base: Any, pixel_values: Tensor, aspect_ratio_ids: Tensor, aspect_r
     return states
 
 
+def count(config: Any) -> int:
+    """How many features an image has, X: those of patches and a class token for each tile, also of such as fill up."""
+    tower = config.vision_config
+    return int(tower.max_num_tiles * (1 + (tower.image_size // tower.patch_size) ** 2))
+
+
 def modules(language_model: nn.Module) -> dict[int, nn.Module]:
     """The modules of cross-attention of a language model by the number of their layer."""
     found = (m for name, m in language_model.named_modules() if name.split(".")[-1] == "cross_attn")
     return {int(m.layer_idx): m for m in found}
 
 
-def seen_features(tiles: Sequence[int], count: int) -> Tensor:
-    """Which of an image's ``count`` features stand on tiles that it has, (X,)."""
-    return torch.tensor(tiles, dtype=torch.bool).repeat_interleave(count // len(tiles))
+def seen_features(tiles: Sequence[int], features: int) -> Tensor:
+    """Which of an image's features stand on tiles that it has, (X,)."""
+    return torch.tensor(tiles, dtype=torch.bool).repeat_interleave(features // len(tiles))
 
 
 def slots(forest: Forest) -> tuple[list[int], int]:
@@ -63,10 +69,10 @@ def beside(base: Any, forest: Forest, states_NXD: Tensor) -> dict[str, Tensor]:
     tokens stand behind an image (B, 1, T, 1), 1 where they do. Padding sees the row's first image, and nobody it.
     """
     rows, length = forest.ids_BT.shape
-    count, width = states_NXD.shape[1:]
+    each, width = states_NXD.shape[1:]
     places, most = slots(forest)
-    states = states_NXD.new_zeros(rows, most, count, width)
-    seen = torch.zeros(rows, length, most, count, dtype=torch.bool, device=states.device)
+    states = states_NXD.new_zeros(rows, most, each, width)
+    seen = torch.zeros(rows, length, most, each, dtype=torch.bool, device=states.device)
     behind = torch.zeros(rows, length, dtype=base.dtype, device=states.device)
     seen[:, :, 0] = True
     for states_XD, tree, (row, column), slot in zip(states_NXD, forest.trees, forest.places, places, strict=True):
@@ -74,7 +80,7 @@ def beside(base: Any, forest: Forest, states_NXD: Tensor) -> dict[str, Tensor]:
         states[row, slot] = states_XD
         seen[row, column:end, 0] = False
         seen[row, column:shown, slot] = True
-        seen[row, shown:end, slot] = seen_features(tree.seen.tiles, count).to(seen.device)
+        seen[row, shown:end, slot] = seen_features(tree.seen.tiles, each).to(seen.device)
         behind[row, shown:end] = 1
     return {
         "cross_attention_states": states.flatten(1, 2),
@@ -86,9 +92,8 @@ def beside(base: Any, forest: Forest, states_NXD: Tensor) -> dict[str, Tensor]:
 def beside_row(base: Any, forest: Forest, row: int, found: Queries) -> Queries:
     """Tokens of one of the caller's rows whose attention is asked for, with the features of its image beside it."""
     number = forest.tree_of(row)
-    count = len(forest.trees[number].seen.tiles) * base.model.vision_model.num_patches
-    first = slots(forest)[0][number] * count
-    return replace(found, image=range(first, first + count))
+    first = slots(forest)[0][number] * count(base.config)
+    return replace(found, image=range(first, first + count(base.config)))
 
 
 # ---------------------------------------------------------------------------------------------------------- answers

@@ -306,7 +306,7 @@ def remembered(base: Any, patches: float) -> int:
     size = next(base.parameters()).element_size()
     if not {"tower", "projector"} & trained:
         deep = getattr(vision, "deepstack_visual_indexes", None) or []
-        states = patches + vision.max_num_tiles if family_of(base.config).crossed else 1  # a class token for each tile
+        states = crossed.count(base.config) if family_of(base.config).crossed else 1
         return int(base.config.get_text_config().hidden_size * size * (states + len(deep)))
     if "tower" in trained or (found := with_states(base)) is None:
         return 0

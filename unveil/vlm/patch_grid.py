@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unveil.vlm import crossed
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import Grid, ModelError, family_of
 from unveil.vlm.inputs import ImageInput
@@ -34,7 +35,7 @@ def patches(chat: Chat, config: Any, seen: ImageInput) -> Boxes:
         raise ModelError(f"{kind} models have no patch grid that is known here")
     tokens = sum(token == config.image_token_id for token in seen.block)
     if seen.tiles:  # its features stand beside the row
-        tokens = len(seen.tiles) * (1 + (config.vision_config.image_size // config.vision_config.patch_size) ** 2)
+        tokens = crossed.count(config)
     boxes = GRIDS[grid](chat, config, seen, tokens)
     if len(boxes) != tokens:
         raise ModelError(f"{kind}: {tokens} image tokens, and {len(boxes)} places for them")
