@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import dialogue, draw, records_in
+from tests.helpers.trees import of_image
 from unveil import cli
 from unveil.core.jsonl import write_jsonl
 from unveil.core.pairs import read_pairs
@@ -40,15 +41,14 @@ def test_shares_are_those_of_the_eager_model(name: str, tmp_path: Path) -> None:
     assert shares.sum() == pytest.approx(1) and (shares >= 0).all() and len(shares) == len(places)
     copy.model.set_attn_implementation("eager")
     batch = copy.chat.batch([row])
-    at = (batch["input_ids"][0] == copy.model.config.image_token_id).nonzero()[:, 0]
     del batch["labels"]
     with torch.no_grad():
-        layers = copy.model(**batch, output_attentions=True).attentions
+        layers = of_image(copy, copy.model(**batch, output_attentions=True).attentions, batch["input_ids"][0])
     middle = layers[len(layers) // 3 : len(layers) - len(layers) // 3] or layers
     words = range(len(row.prompt), len(row) - len(copy.chat.end))
-    mean = np.zeros(len(at))
+    mean = np.zeros(len(places))
     for word in words:
-        weights = np.mean([layer[0, :, word, at].double().mean(0).numpy() for layer in middle], 0)
+        weights = np.mean([layer[0, :, word].double().mean(0).numpy() for layer in middle], 0)
         weights[np.isnan(places[:, 0])] = 0
         mean += weights / weights.sum() / len(words)
     np.testing.assert_allclose(shares, mean, atol=1e-6)

@@ -52,26 +52,27 @@ def test_each_question_reads_its_own_image(image_Q: list[int], kept: list[int]) 
     """In any order, after others have left and their images with them: left @ right of its image, by hand."""
     layer, left = state(image_Q), torch.randn(len(image_Q), HEADS, 1, WIDTH)
     expected = left @ layer.root_key_IKRD.transpose(-1, -2)[torch.tensor(image_Q)]
-    torch.testing.assert_close(layer._packed(left, layer.root_key_IKRD.transpose(-1, -2)), expected)
+    torch.testing.assert_close(layer.prompts.packed(left, layer.root_key_IKRD.transpose(-1, -2)), expected)
     questions = torch.tensor(kept)
     images = layer.prompts.keep(questions)
     layer.keep(questions, torch.zeros(len(kept), 1, dtype=torch.long), images)
-    found = layer._packed(left[questions], layer.root_key_IKRD.transpose(-1, -2))
+    found = layer.prompts.packed(left[questions], layer.root_key_IKRD.transpose(-1, -2))
     torch.testing.assert_close(found, expected[questions])
 
 
-def test_answers_that_end_leave_the_others_as_they_would_be_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["llava_siglip", "mllama"])
+def test_answers_that_end_leave_the_others_as_they_would_be_alone(name: str, tmp_path: Path) -> None:
     """Questions on three images in turn, whose answers end at many places: drawn together, each is as drawn alone, and
     its log-probabilities are those of the model's own pass over it."""
-    copy = fresh("llava_siglip")
+    copy = fresh(name)
     scorer = Scorer(copy.model, copy.chat, Features(whole(copy.model), copy.chat.processor.image_processor, 100, None))
-    pictures = [draw(tmp_path / f"{i}.png", (96, 64), i) for i in range(3)]
+    pictures = [draw(tmp_path / f"{i}.png", size, i) for i, size in enumerate(((96, 64), (50, 50), (140, 35)))]
     rows = [
         copy.chat.encode(dialogue(f"d{i}", pictures[i % 3].name, "Where? " * (1 + i // 3)), pictures[i % 3], False)
         for i in (0, 4, 2, 3, 1, 8, 7, 5, 6)
     ]
     never = banned(copy.chat, copy.model.config)
-    some = [i for i in range(len(copy.chat.tokenizer)) if i not in (*copy.chat.stops, *never)]
+    some = [i for i in range(len(copy.model.lm_head.weight)) if i not in (*copy.chat.stops, *never)]
     how = Distribution(1.0, (*never, *some[9:]))  # ends come often, and at different places
     drawn = rollout(scorer, rows, 3, 24, how, seed=2)
     assert len({len(d.ids) for d in drawn}) > 4

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from unveil.testing.models import fresh
 from unveil.testing.sizes import TINY
 from unveil.train import loop
 from unveil.vlm import features, tower_states
-from unveil.vlm.families import ModelError
+from unveil.vlm.families import ModelError, family_of
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import EncodedExample, ImageInput, stack_images
 from unveil.vlm.model_parts import parts_of
@@ -64,8 +65,13 @@ def flat(found: Any) -> list[Tensor]:
 
 def computed(copy: Loaded, seen: Sequence[ImageInput]) -> Any:
     """By the model itself, all images in one pass."""
+    stacked = stack_images([s.tensors for s in seen])
+    if family_of(copy.model.config).crossed:
+        with torch.no_grad():
+            given = copy.model.model.vision_model(**stacked).last_hidden_state
+            return SimpleNamespace(pooler_output=copy.model.model.multi_modal_projector(given).flatten(1, -2))
     takes = inspect.signature(copy.model.model.get_image_features).parameters
-    tensors = {k: v for k, v in stack_images([s.tensors for s in seen]).items() if k in takes}
+    tensors = {k: v for k, v in stacked.items() if k in takes}
     with torch.no_grad():
         return copy.model.model.get_image_features(**tensors, return_dict=True)
 

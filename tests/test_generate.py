@@ -189,7 +189,8 @@ def test_tokens_of_images_are_never_drawn(name: str) -> None:
     """Whatever stands in an image's place may not be said, padding neither; the end may."""
     copy = loaded(name)
     out = banned(copy.chat, copy.model.config)
-    assert copy.model.config.image_token_id in out
+    image = copy.model.config.image_token_id
+    assert image in out or image >= len(copy.model.lm_head.weight), "or it is beyond what the head can say"
     assert copy.chat.stops.isdisjoint(out)
     words = copy.chat.tokenizer.convert_ids_to_tokens(list(out))
     assert not any(word.isalpha() for word in words)

@@ -13,7 +13,7 @@ import torch
 import transformers as tf
 from torch import Tensor
 
-from tests.helpers.trees import frozen, graded, rows_of, scorer, values
+from tests.helpers.trees import frozen, graded, of_image, rows_of, scorer, values
 from unveil.testing import gemma
 from unveil.testing.models import fresh, pristine
 from unveil.train import loop
@@ -255,12 +255,11 @@ def test_attention_is_that_of_the_eager_model(family: Loaded, tmp_path: Path) ->
     copy.model.set_attn_implementation("eager")
     for number, tokens in watched.items():
         batch = copy.chat.batch([rows[number]])
-        at = (batch["input_ids"][0] == copy.model.config.image_token_id).nonzero()[:, 0]
         del batch["labels"]
         with torch.no_grad():
-            layers = copy.model(**batch, output_attentions=True).attentions
+            layers = of_image(copy, copy.model(**batch, output_attentions=True).attentions, batch["input_ids"][0])
         words = [len(rows[number].prompt) + token for token in tokens]
-        read = [layers[i][0][:, words][..., at].mean(0) for i in attention.middle_third(len(layers))]
+        read = [layers[i][0][:, words].mean(0) for i in attention.middle_third(len(layers))]
         mean = torch.stack(read).mean(0)
         torch.testing.assert_close(found.weights[number], mean, atol=1e-5, rtol=0)
 

@@ -112,7 +112,8 @@ def test_attention_in_parts_is_the_same(
     expected = values(fresh(family.name), rows, tree=False)
 
     def counting(module: nn.Module, query: Tensor, *args: Any, **options: Any) -> Any:
-        calls.append(query.shape[2])
+        if hasattr(module, "is_causal"):  # in cross-attention queries stand in no order with keys
+            calls.append(query.shape[2])
         return real(module, query, *args, **options)
 
     monkeypatch.setattr(attention, "PART", part)

@@ -31,6 +31,7 @@ LINEAR = {
     "qwen3_vl_moe": 8,
     "glm4v": 12,
     "glm46v": 12,
+    "mllama": 3 * 7,
     "gemma4": 3 * 9 + 2 * 7 + 1,
 }
 
@@ -50,6 +51,16 @@ def rows_of(copy: Loaded, folder: Path) -> list[EncodedExample]:
         for i, q, answers in asked
         for a in range(answers)
     ]
+
+
+def of_image(copy: Loaded, layers: Sequence[Tensor], ids_T: Tensor) -> list[Tensor]:
+    """Attention to the image, (B, H, T, P), in each layer that sees it, of what ``output_attentions`` gives: to its
+    tokens among a row's ids, or to its features beside the row."""
+    crossing = getattr(copy.model.config.get_text_config(), "cross_attention_layers", None)
+    if crossing:
+        return [layers[i] for i in crossing]
+    at = (ids_T == copy.model.config.image_token_id).nonzero()[:, 0]
+    return [layer[..., at] for layer in layers]
 
 
 def scorer(copy: Loaded, **options) -> Scorer:

@@ -10,7 +10,20 @@ from typing import Any
 
 import torch
 
-from unveil.testing import cohere, gemma, glm, hybrid, llava, mistral, ovis, perception, qwen, tiles, unknown_families
+from unveil.testing import (
+    cohere,
+    gemma,
+    glm,
+    hybrid,
+    llava,
+    mistral,
+    mllama,
+    ovis,
+    perception,
+    qwen,
+    tiles,
+    unknown_families,
+)
 from unveil.testing.sizes import TINY, Size
 from unveil.vlm import families, model_parts
 from unveil.vlm.chat import Chat
@@ -133,6 +146,16 @@ OVISES = (
         like="llava_clip",
     ),
 )
+MLLAMAS = (
+    Entry(
+        mllama.mllama,
+        "mllama",
+        "Llama 3.2 Vision",
+        "as LLaVA-1.5; a mask of what each token sees of the images beside its row, whose projected states are kept "
+        "and whose keys answers share",
+        box_format="json-1000",
+    ),
+)
 GEMMAS = (
     Entry(
         gemma.gemma3,
@@ -213,6 +236,7 @@ ENTRIES = {
         *DEEPSEEKS,
         *TIMMS,
         *OVISES,
+        *MLLAMAS,
         *GEMMAS,
         *COHERES,
         *UNDECLARED,

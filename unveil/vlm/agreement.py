@@ -113,9 +113,11 @@ def _tried(measure: Callable[[], float]) -> float | str:
 def _features_apart(scorer: Scorer, seeing: Features, rows: Sequence[EncodedExample]) -> float:
     """How far what is kept of images lies from what the model itself hands to its language model in their places."""
     base, found = whole(scorer.model), []
+    crossed = family_of(base.config).crossed
+    name = "cross_attention_states" if crossed else "inputs_embeds"
     given: list[Tensor] = []
     hook = language_model(base).register_forward_pre_hook(
-        lambda module, args, kwargs: given.append(kwargs["inputs_embeds"]), with_kwargs=True
+        lambda module, args, kwargs: given.append(kwargs[name]), with_kwargs=True
     )
     try:
         for row in {row.seen.digest: row for row in rows}.values():
@@ -124,7 +126,8 @@ def _features_apart(scorer: Scorer, seeing: Features, rows: Sequence[EncodedExam
             inside = torch.tensor([i == base.config.image_token_id for i in (*row.prompt, *row.answer)])
             kept = seeing([row.seen]).pooler_output
             kept_ND = torch.cat([part.flatten(0, -2) for part in ([kept] if isinstance(kept, Tensor) else kept)])
-            own_ND = given.pop()[0][inside.to(kept_ND.device)]
+            own_BND = given.pop()
+            own_ND = own_BND.flatten(0, -2) if crossed else own_BND[0][inside.to(kept_ND.device)]
             if own_ND.shape != kept_ND.shape:
                 raise ModelError(f"an image has {len(kept_ND)} features, and its row {len(own_ND)} places for them")
             found.append(float((own_ND.float() - kept_ND.float()).norm() / own_ND.float().norm()))

@@ -50,7 +50,8 @@ def forest_attention(
         return out, None
     length = query.shape[2]
     parts = length // PART
-    if attention_mask is None or parts < 2 or key.shape[2] != length:
+    causal = getattr(module, "is_causal", False)  # cross-attention says nothing, whose keys may be as many as queries
+    if attention_mask is None or parts < 2 or key.shape[2] != length or not causal:
         whole: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         return whole
     ends = [length * i // parts for i in range(parts + 1)]

@@ -126,6 +126,33 @@ class Prompts:
         self._arrange()
         return images
 
+    def packed(self, left_QKAX: Tensor, right_IKXY: Tensor) -> Tensor:
+        """Of all questions on an image at once: left @ right of their image, (Q, K, A, Y)."""
+        images, rows = len(right_IKXY), left_QKAX.shape[2]
+        if self.straight:
+            return left_QKAX @ right_IKXY
+        if images * self.most > 2 * len(left_QKAX):  # most places would be empty
+            return self._apart(left_QKAX, right_IKXY)
+        packed = left_QKAX.new_zeros(images * self.most, *left_QKAX.shape[1:])
+        packed[self.place_Q] = left_QKAX
+        packed = packed.unflatten(0, (images, self.most)).transpose(1, 2).flatten(2, 3)  # (I, K, M A, X)
+        out = (packed @ right_IKXY).unflatten(2, (self.most, rows)).transpose(1, 2).flatten(0, 1)
+        products: Tensor = out[self.place_Q]
+        return products
+
+    def _apart(self, left_QKAX: Tensor, right_IKXY: Tensor) -> Tensor:
+        """The same image by image."""
+        rows = left_QKAX.shape[2]
+        parts = left_QKAX[self.order_Q].split(self.counts)
+        found = [
+            (part.transpose(0, 1).flatten(1, 2) @ right).unflatten(1, (len(part), rows)).transpose(0, 1)
+            for part, right in zip(parts, right_IKXY, strict=True)
+            if len(part)
+        ]
+        out = torch.cat(found)
+        products: Tensor = torch.empty_like(out).index_copy_(0, self.order_Q, out)
+        return products
+
 
 @dataclass
 class Branches(Hook):
@@ -148,7 +175,7 @@ class Branches(Hook):
         query_QGKhD = grouped(query, key)[..., 0, :].unflatten(0, (questions, answers))
         heads, shared, width = query_QGKhD.shape[2:]
         query_QKAD = query_QGKhD.transpose(1, 2).reshape(questions, heads, answers * shared, width)
-        to_root = self._packed(query_QKAD, self.root_key_IKRD.transpose(-1, -2)).float()
+        to_root = self.prompts.packed(query_QKAD, self.root_key_IKRD.transpose(-1, -2)).float()
         to_rest = (query_QKAD @ self.rest_key_QKTD.transpose(-1, -2)).float()
         hidden_root, hidden_rest = self.prompts.hidden(self.length - 1, self.window)
         to_root = to_root.masked_fill(hidden_root, float("-inf"))
@@ -160,37 +187,10 @@ class Branches(Hook):
         scores = torch.cat([to_root, to_rest, to_own], -1) * scale(module, query)  # in float32
         weights = scores.softmax(-1).to(query.dtype)
         on_root, on_rest, on_own = weights.split([part.shape[-1] for part in (to_root, to_rest, to_own)], -1)
-        on_prompt = self._packed(on_root, self.root_value_IKRD) + on_rest @ self.rest_value_QKTD
+        on_prompt = self.prompts.packed(on_root, self.root_value_IKRD) + on_rest @ self.rest_value_QKTD
         on_prompt, on_own = (v.unflatten(2, (answers, shared)).transpose(1, 2) for v in (on_prompt, on_own))
         out: Tensor = (on_prompt + on_own @ own_value).reshape(questions * answers, 1, heads * shared, width)
         return out
-
-    def _packed(self, left_QKAX: Tensor, right_IKXY: Tensor) -> Tensor:
-        """Of all questions on an image at once: left @ right of their image, (Q, K, A, Y)."""
-        prompts, images, rows = self.prompts, len(right_IKXY), left_QKAX.shape[2]
-        if prompts.straight:
-            return left_QKAX @ right_IKXY
-        if images * prompts.most > 2 * len(left_QKAX):  # most places would be empty
-            return self._apart(left_QKAX, right_IKXY)
-        packed = left_QKAX.new_zeros(images * prompts.most, *left_QKAX.shape[1:])
-        packed[prompts.place_Q] = left_QKAX
-        packed = packed.unflatten(0, (images, prompts.most)).transpose(1, 2).flatten(2, 3)  # (I, K, M A, X)
-        out = (packed @ right_IKXY).unflatten(2, (prompts.most, rows)).transpose(1, 2).flatten(0, 1)
-        products: Tensor = out[prompts.place_Q]
-        return products
-
-    def _apart(self, left_QKAX: Tensor, right_IKXY: Tensor) -> Tensor:
-        """The same image by image."""
-        prompts, rows = self.prompts, left_QKAX.shape[2]
-        parts = left_QKAX[prompts.order_Q].split(prompts.counts)
-        found = [
-            (part.transpose(0, 1).flatten(1, 2) @ right).unflatten(1, (len(part), rows)).transpose(0, 1)
-            for part, right in zip(parts, right_IKXY, strict=True)
-            if len(part)
-        ]
-        out = torch.cat(found)
-        products: Tensor = torch.empty_like(out).index_copy_(0, prompts.order_Q, out)
-        return products
 
     def _append(self, key: Tensor, value: Tensor) -> None:
         """Writes each row's new key and value behind its answer, whose room doubles when it is full."""

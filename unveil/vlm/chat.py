@@ -34,7 +34,7 @@ from unveil.core.shown import GREY
 from unveil.core.wordings import hinted
 from unveil.vlm import token_offsets
 from unveil.vlm.families import ModelError, Profile
-from unveil.vlm.inputs import EncodedExample, ImageInput, stack_images
+from unveil.vlm.inputs import CROSSED, OF_ROW, EncodedExample, ImageInput, stack_images
 
 IGNORED = -100
 PROMPTS = 512
@@ -188,11 +188,12 @@ class Chat:
         at = token_offsets.first_at(block, full)
         if at is None or self._ids(prompt.replace(self.image_token, text), special) != full:
             raise ModelError(f"{type(self.processor).__name__}: what it writes in the place of an image was not found")
-        per_token = {k: v for k, v in done.items() if k.endswith("token_type_ids")}
-        tensors = {k: v for k, v in done.items() if k not in ("input_ids", "attention_mask") and k not in per_token}
-        types = {k: v[0, at : at + len(block)].tolist() for k, v in per_token.items()}
-        tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
-        return ImageInput(tensors, text, block, types, View(self.box_format, size, self._frame(tensors, size)))
+        typed = {k: v for k, v in done.items() if k.endswith("token_type_ids")}
+        tensors = {k: v.float() if v.is_floating_point() else v for k, v in done.items() if k not in (*OF_ROW, *typed)}
+        tiles = done[CROSSED][0, at, 0].tolist() if CROSSED in done else []
+        types = {k: v[0, at : at + len(block)].tolist() for k, v in typed.items()}
+        view = View(self.box_format, size, self._frame(tensors, size))
+        return ImageInput(tensors, text, block, types, view, tiles=tiles)
 
     def _process_alone(self, image: Image.Image, size: tuple[int, int]) -> ImageInput:
         """For a processor whose own text is not used: its image part, and as many image tokens as it declares."""
@@ -348,11 +349,9 @@ class Chat:
 
         Pixels are of ``dtype``, which not every tower turns them to itself."""
         longest = max(map(len, rows))
-        pad = self.tokenizer.pad_token_id
-        if pad is None:
-            pad = self.tokenizer.eos_token_id
+        pad = self.tokenizer.eos_token_id if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
 
-        def fill(values: list[int], filler: int) -> list[int]:
+        def fill(values: list[Any], filler: Any) -> list[Any]:
             gap = [filler] * (longest - len(values))
             return [*gap, *values] if left else [*values, *gap]
 
@@ -361,10 +360,11 @@ class Chat:
             "attention_mask": [fill([1] * len(r), 0) for r in rows],
             "labels": [fill([IGNORED] * len(r.prompt) + r.answer, IGNORED) for r in rows],
         }
-        for key in rows[0].seen.types:
-            out[key] = [fill(r.types(key), 0) for r in rows]
+        out |= {key: [fill(r.types(key), 0) for r in rows] for key in rows[0].seen.types}
         if self.profile.prefix:
             out["token_type_ids"] = [fill([0] * len(r.prompt) + [1] * len(r.answer), 1) for r in rows]
+        if tiles := rows[0].seen.tiles:
+            out[CROSSED] = [fill(r.tiles(), [[0] * len(tiles)]) for r in rows]
         batch = {k: torch.tensor(v) for k, v in out.items()} | stack_images([r.seen.tensors for r in rows])
         return {k: v.to(device, dtype if v.is_floating_point() else None) for k, v in batch.items()}
 

@@ -37,6 +37,7 @@ Grid = Literal[
     "named tiles and thumbnail",
     "overview and slices",
     "any resolution",
+    "tiles of a canvas",
 ]
 
 
@@ -74,8 +75,11 @@ class Family:
     """The position of a row's first token."""
     own_sliding_masks: bool = False
     """Whether a model with a sliding window makes those masks itself, so that it takes none of ours."""
+    crossed: bool = False
+    """Whether images stand beside a row and enter by layers of cross-attention (``crossed``), not as its tokens."""
     patch_grid: Grid | None = None
-    """How image tokens lie on what the processor is given, a key of ``patch_grid.GRIDS``; None if that is not known."""
+    """How image tokens, or features beside a row, lie on what the processor is given: a key of ``patch_grid.GRIDS``;
+    None if that is not known."""
     tower_states: bool = False
     """Whether the projector takes one of the tower's hidden states, and the tower nothing but pixels, so that it can be
     remembered while the projector is trained."""
@@ -134,6 +138,7 @@ _ROWS = {
     "perception_lm": Family(None, shares="tree", patch_grid="thumbnail and tiles"),
     "fast_vlm": Family(None, shares="tree", patch_grid="cropped"),
     "deepseek_vl": Family(None, shares="tree", patch_grid="padded"),
+    "mllama": Family(None, shares="tree", crossed=True, patch_grid="tiles of a canvas"),
     "gemma4": Family(None, shares="tree", both_ways="image in windows", patch_grid="soft tokens"),
     "paligemma": Family(
         "loc-1024",

@@ -26,6 +26,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from unveil.core import files, provenance
+from unveil.vlm import crossed
 from unveil.vlm.families import ModelError, family_of
 from unveil.vlm.inputs import ImageInput, stack_images
 from unveil.vlm.model_parts import Part, fingerprint, parts_of
@@ -166,12 +167,13 @@ class Features:
 
     def _encode(self, tensors: dict[str, Tensor]) -> ImageFeatures:
         """One run of tower and projector."""
-        weight = next(self.base.parameters())
-        known = family_of(self.base.config).shares != "rows"  # others must name what they take themselves
+        family = family_of(self.base.config)
+        if family.crossed:
+            eyes = inspect.signature(self.base.model.vision_model.forward).parameters
+            return ImageFeatures([crossed.features(self.base, **self._placed(tensors, eyes))], [], True)
+        known = family.shares != "rows"  # others must name what they take themselves
         takes = inspect.signature((self.base.model if known else self.base).get_image_features).parameters
-        inputs = {k: v.to(weight.device) for k, v in tensors.items() if k in takes}
-        inputs = {k: v.to(weight.dtype) if v.is_floating_point() else v for k, v in inputs.items()}
-        found = self.base.model.get_image_features(**inputs, return_dict=True)
+        found = self.base.model.get_image_features(**self._placed(tensors, takes), return_dict=True)
         pooled, deep = found.pooler_output, getattr(found, "deepstack_features", None) or []
         stacked = isinstance(pooled, Tensor)
         return ImageFeatures(
@@ -180,6 +182,12 @@ class Features:
             stacked,
             getattr(found, "visual_indicator_features", None),
         )
+
+    def _placed(self, tensors: dict[str, Tensor], names: Collection[str]) -> dict[str, Tensor]:
+        """Those of the tensors that are named, where the model is and in what it computes in."""
+        weight = next(self.base.parameters())
+        placed = {k: v.to(weight.device) for k, v in tensors.items() if k in names}
+        return {k: v.to(weight.dtype) if v.is_floating_point() else v for k, v in placed.items()}
 
     def holds(self, seen: ImageInput) -> bool:
         """Whether the features of an image are known, so that its pixels are not needed any more."""
@@ -298,7 +306,8 @@ def remembered(base: Any, patches: float) -> int:
     size = next(base.parameters()).element_size()
     if not {"tower", "projector"} & trained:
         deep = getattr(vision, "deepstack_visual_indexes", None) or []
-        return int(base.config.get_text_config().hidden_size * size * (1 + len(deep)))
+        states = patches + vision.max_num_tiles if family_of(base.config).crossed else 1  # a class token for each tile
+        return int(base.config.get_text_config().hidden_size * size * (states + len(deep)))
     if "tower" in trained or (found := with_states(base)) is None:
         return 0
     return int(patches * vision.hidden_size * size * (2 if found[1] == -1 else 1))

@@ -30,12 +30,12 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from unveil.core import faults
 from unveil.core.records import Dialogue
 from unveil.core.sampling import Sampling, seed_of
-from unveil.vlm import attention, states
-from unveil.vlm.branches import COMPACT, Recorder, branch
+from unveil.vlm import attention, crossed, states
+from unveil.vlm.branches import COMPACT, Recorder
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import EncodedExample
-from unveil.vlm.masks import going_on, positions, windows
+from unveil.vlm.masks import going_on, positions
 from unveil.vlm.model_parts import language_model
 from unveil.vlm.models import beyond_fp16
 from unveil.vlm.scorer import Distribution, Scorer, head, logits, whole
@@ -256,7 +256,7 @@ class _Writing:
         self.stops = torch.tensor(sorted(scorer.chat.stops), device=device)
         order = torch.argsort(forest.leaves_S, stable=True)  # the questions in the caller's order, then what is beside
         order, beside_S = order[: len(questions)], order[len(questions) :]
-        self.layers = attention.modules(language_model(self.base))
+        self.layers = attention.modules(language_model(self.base)) | crossed.modules(language_model(self.base))
         recorders, stretches = {i: Recorder() for i in self.layers}, states.stretches(forest, range(len(questions)))
         with attention.hooked({self.layers[i]: recorders[i] for i in self.layers}):
             hidden_BTD = scorer.hidden(forest, stretches)
@@ -269,7 +269,7 @@ class _Writing:
         self.position_QG = first_Q[..., None].expand(*first_Q.shape, answers).contiguous()
         self.number_QG = torch.arange(len(questions) * answers, device=device).view(-1, answers)
         self.open_QG = torch.ones_like(self.number_QG, dtype=torch.bool)
-        self.prompts, self.branches = branch(forest, order, recorders, answers, windows(self.base))
+        self.prompts, self.branches = crossed.branch(self.base, forest, order, recorders, answers)
         self.carried = states.Carried.of(stretches, answers)
         self.ids: list[list[int]] = [[] for _ in range(len(questions) * answers)]
         self.logps: list[list[float]] = [[] for _ in self.ids]
@@ -298,7 +298,7 @@ class _Writing:
                 hidden_R1D = speaker(
                     input_ids=ids_R[:, None],
                     position_ids=self.position_QG.flatten(-2)[..., None] + step,
-                    attention_mask=going_on(self.family, self.carried),
+                    **going_on(self.base, self.family, self.carried, len(ids_R)),
                     use_cache=False,
                 ).last_hidden_state
                 self.logits_RV = logits(self.base, hidden_R1D[:, 0])

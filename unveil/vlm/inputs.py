@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from unveil.core.box_formats import View
+
+CROSSED = "cross_attention_mask"
+"""What processors call the tiles that each token of a row sees by cross-attention."""
+OF_ROW = ("input_ids", "attention_mask", CROSSED)
+"""What processors give of a row, not of its image."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class ImageInput:
     view: View
     was: bytes | None = None
     """The digest of the whole image, where its pixels were let go."""
+    tiles: list[int] = field(default_factory=list)
+    """Which of its tiles there are (1, else 0) where tokens see an image by cross-attention; else empty."""
 
     @cached_property
     def digest(self) -> bytes:
@@ -80,6 +87,12 @@ class EncodedExample:
         """Token types of the whole row: those of the image's tokens, 0 elsewhere."""
         types = self.seen.types[key]
         return [0] * self.image_at + types + [0] * (len(self) - self.image_at - len(types))
+
+    def tiles(self) -> list[list[list[int]]]:
+        """Which tiles of its one image each token of the row sees by cross-attention: from the image's token on, all
+        that there are."""
+        unseen = [0] * len(self.seen.tiles)
+        return [[unseen]] * self.image_at + [[self.seen.tiles]] * (len(self) - self.image_at)
 
 
 def stack_images(tensors: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:

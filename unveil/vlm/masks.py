@@ -27,6 +27,8 @@ def refusal(base: Any) -> str | None:
         return f"{kind} models with layers of {' and '.join(sorted(stateful))} hand a state along the row"
     if how not in (*DENSE, "eager", "flex_attention"):
         return f"{how} takes no mask of ours (sdpa, eager and flex_attention do)"
+    if family.crossed and how == "flex_attention":
+        return f"{kind} models take no mask of blocks for what they see of images (sdpa and eager take a dense one)"
     if family.own_sliding_masks and getattr(text, "sliding_window", None):
         return f"{kind} models with a sliding window make its masks themselves"
     return None
@@ -43,8 +45,7 @@ def masks(base: Any, forest: Forest, family: Family, stretches: states.Stretches
         own = None if window is None and family.both_ways == "image in windows" else both_ways
         if how == "flex_attention":
             return block_mask(forest, own, window)
-        seen = allowed(forest, own, window)
-        return seen if how in DENSE else _additive(seen, base.dtype)
+        return mask_of(base, allowed(forest, own, window))
 
     found = windows(base)
     if family.shares == "fork":
@@ -54,9 +55,17 @@ def masks(base: Any, forest: Forest, family: Family, stretches: states.Stretches
     return one(found[0])
 
 
-def going_on(family: Family, carried: states.Carried) -> Any:
-    """The same for tokens that are written behind a forest, one for each answer: none but where states go on."""
-    return {"full_attention": None, **dict.fromkeys(states.KINDS, carried)} if family.shares == "fork" else None
+def going_on(base: Any, family: Family, carried: states.Carried, rows: int) -> dict[str, Any]:
+    """What the language model is given beside tokens that are written behind a forest, one for each of the answers.
+
+    There is no mask but where states go on. Layers of cross-attention run only where they are given something to see:
+    what they do see, ``crossed.CrossBranches`` keeps.
+    """
+    fork = family.shares == "fork"
+    given = {"attention_mask": {"full_attention": None, **dict.fromkeys(states.KINDS, carried)} if fork else None}
+    width = base.config.get_text_config().hidden_size
+    nothing = torch.zeros(rows, 1, width, dtype=base.dtype, device=base.device)
+    return given | ({"cross_attention_states": nothing} if family.crossed else {})
 
 
 def windows(base: Any) -> list[int | None]:
@@ -72,7 +81,11 @@ def kinds(base: Any) -> list[str]:
     return getattr(text, "layer_types", None) or ["sliding_attention"] * text.num_hidden_layers
 
 
-def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
+def mask_of(base: Any, seen: Tensor) -> Tensor:
+    """A mask that is true where a token sees something, in the form that the model's attention takes."""
+    if attention.of(base) in DENSE:
+        return seen
+    dtype: torch.dtype = base.dtype
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill(~seen, torch.finfo(dtype).min)
 
 

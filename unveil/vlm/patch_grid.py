@@ -33,6 +33,8 @@ def patches(chat: Chat, config: Any, seen: ImageInput) -> Boxes:
     if grid is None:
         raise ModelError(f"{kind} models have no patch grid that is known here")
     tokens = sum(token == config.image_token_id for token in seen.block)
+    if seen.tiles:  # its features stand beside the row
+        tokens = len(seen.tiles) * (1 + (config.vision_config.image_size // config.vision_config.patch_size) ** 2)
     boxes = GRIDS[grid](chat, config, seen, tokens)
     if len(boxes) != tokens:
         raise ModelError(f"{kind}: {tokens} image tokens, and {len(boxes)} places for them")
@@ -270,6 +272,23 @@ def _any_resolution(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> B
     return np.concatenate([_square(_canvas(seen), side**2), np.concatenate([kept, ends], 1).reshape(-1, 4)])
 
 
+def _tiles_of_a_canvas(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
+    """Llama 3.2 Vision: rows of tiles, a class token before the patches of each; the picture begins at their corner.
+
+    Tiles that only fill up stand for no place.
+    """
+    from transformers.models.mllama.image_processing_pil_mllama import get_image_size_fit_to_canvas
+
+    side, (width, height) = config.vision_config.image_size, seen.view.canvas
+    rows, columns = config.vision_config.supported_aspect_ratios[int(seen.tensors["aspect_ratio_ids"]) - 1]
+    high, wide = get_image_size_fit_to_canvas(height, width, rows * side, columns * side, side)
+    tiles = _lattice((0, 0, columns * side * width / wide, rows * side * height / high), rows, columns)
+    places = np.full((len(seen.tiles), tokens // len(seen.tiles), 4), np.nan)
+    for tile, place in enumerate(tiles):
+        places[tile, 1:] = _square(place, places.shape[1] - 1)
+    return places.reshape(-1, 4)
+
+
 #: By the name that a family's row gives it.
 GRIDS: dict[Grid, Callable[[Chat, Any, ImageInput, int], Boxes]] = {
     "cropped": _cropped,
@@ -286,4 +305,5 @@ GRIDS: dict[Grid, Callable[[Chat, Any, ImageInput, int], Boxes]] = {
     "named tiles and thumbnail": _named_tiles_and_thumbnail,
     "overview and slices": _overview_and_slices,
     "any resolution": _any_resolution,
+    "tiles of a canvas": _tiles_of_a_canvas,
 }

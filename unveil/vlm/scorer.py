@@ -28,7 +28,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import TopKLogitsWarper, TopPLogitsWarper
 
 from unveil.core import faults
-from unveil.vlm import attention, patch_grid, states
+from unveil.vlm import attention, crossed, patch_grid, states
 from unveil.vlm.chat import IGNORED, Chat
 from unveil.vlm.families import Family, ModelError, family_of
 from unveil.vlm.features import Features
@@ -155,8 +155,10 @@ class Scorer(nn.Module):
                 return self._plain(rows) if self.apart else self._whole(rows)
         forest = self.forest(rows)
         self.counts["lm_tokens"] += forest.tokens
-        image = whole(self.model).config.image_token_id
-        queries = [forest.queries(row, tokens, image) for row, tokens in watched.items()]
+        base = whole(self.model)
+        queries = [forest.queries(row, tokens, base.config.image_token_id) for row, tokens in watched.items()]
+        if self.architecture.crossed:
+            queries = [crossed.beside_row(base, forest, *one) for one in zip(watched, queries, strict=True)]
         probe = attention.Probe(queries, self.attention_gradients)
         with self._probed(probe):
             hidden_BTD = self.hidden(forest)
@@ -173,11 +175,15 @@ class Scorer(nn.Module):
     def hidden(self, forest: Forest, stretches: states.Stretches | None = None) -> Tensor:
         """The language model's last hidden states of a forest, (B, T, D); ``stretches`` as ``masks`` takes them."""
         base = whole(self.model)
-        hidden_BTD: Tensor = base.model(
+        found = self.features([tree.seen for tree in forest.trees])
+        reads, images = base.model, dict[str, Any](mm_encoder_outputs={"image": found})
+        if self.known.crossed:
+            reads, images = language_model(base), crossed.beside(base, forest, found.pooler_output)
+        hidden_BTD: Tensor = reads(
             input_ids=forest.ids_BT,
             attention_mask=masks(base, forest, self.known, stretches),
             position_ids=positions(base, forest, self.known),
-            mm_encoder_outputs={"image": self.features([t.seen for t in forest.trees])},
+            **images,
             use_cache=False,
         ).last_hidden_state
         return hidden_BTD
@@ -212,7 +218,8 @@ class Scorer(nn.Module):
         if not probe.queries:
             return nullcontext()
         base, stack = whole(self.model), ExitStack()
-        layers = [*attention.modules(language_model(base)).values()]
+        speaker = language_model(base)
+        layers = [*(crossed.modules(speaker) or attention.modules(speaker)).values()]  # those that see images
         stack.enter_context(attention.through(base))
         stack.enter_context(attention.hooked({layers[i]: probe for i in attention.middle_third(len(layers))}))
         return stack
@@ -262,11 +269,15 @@ class Scorer(nn.Module):
         """Padded rows, each with its own image, through the language model and then its head."""
         device = next(self.model.parameters()).device
         base = whole(self.model)
-        known = self.features.keeps == "features" and "mm_encoder_outputs" in signature(base.model.forward).parameters
+        takes, beside = signature(base.model.forward).parameters, family_of(base.config).crossed
+        known = self.features.keeps == "features" and (beside or "mm_encoder_outputs" in takes)
         shown = [replace(row, seen=row.seen.light()) for row in rows] if known else rows
         batch: dict[str, Any] = {**self.chat.batch(shown, device, dtype=base.dtype)}
         if known:
-            batch["mm_encoder_outputs"] = {"image": self.features([row.seen for row in rows])}
+            found = self.features([row.seen for row in rows])
+            batch |= (
+                {"cross_attention_states": found.pooler_output} if beside else {"mm_encoder_outputs": {"image": found}}
+            )
         labels_BT = batch.pop("labels")
         self.counts["lm_tokens"] += sum(map(len, rows))
         hidden_BTD = base.model(**batch, use_cache=False).last_hidden_state

@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import AutoConfig
 
-from unveil.vlm.families import CLASS_TOKENS, ModelError
+from unveil.vlm.families import CLASS_TOKENS, ModelError, family_of
 from unveil.vlm.resolution import Cost, Resolution, too_much
 
 
@@ -134,6 +134,8 @@ def patches_a_token(config: Any) -> float:
     tower: Any = getattr(config, "vision_config", None)
     if (tokens := getattr(config, "mm_tokens_per_image", None)) and hasattr(tower, "image_size"):
         return float((tower.image_size // tower.patch_size) ** 2 / tokens)
+    if family_of(config).crossed:
+        return float((tower.image_size // tower.patch_size) ** 2 * tower.max_num_tiles)
     if share := getattr(config, "downsample_ratio", None):
         return float(share**-2)
     if mode := getattr(config, "downsample_mode", None):  # MiniCPM: 4x or 16x
