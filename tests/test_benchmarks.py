@@ -95,8 +95,8 @@ def marked_records(*names: str) -> tuple[Record, ...]:
 
 
 def test_every_dialogue_and_pair_that_is_made_says_whose_image_it_shows() -> None:
-    """By the code: whoever makes one tells the benchmark. Two ask of images that no record knows."""
-    unknown = {"evaluate/ask.py", "experts/local.py"}
+    """By the code: whoever makes one tells the benchmark. Some ask of images that no record knows."""
+    unknown = {"evaluate/ask.py", "experts/local.py", "pipelines/check_model.py", "vlm/dialect_trial.py"}
     lacking = []
     for file in sorted((ROOT / "unveil").rglob("*.py")):
         text = file.read_text()

@@ -250,7 +250,7 @@ def test_files_that_do_not_belong_together():
         ([r], [d, dialogue("closed", "yes", name="e")], [p], "1 of 2 dialogues have none .e."),
         ([r], [d], [p, predicted(dialogue("closed", name="e"), "")], "1 of 2 predictions are without a dialogue .e."),
         ([record(name="other")], [d], [p], "1 of 1 dialogues are about records that are not there .r."),
-        ([r], [d], [predicted(dialogue("open"), "yes")], "open answer"),
+        ([r], [d], [predicted(dialogue("open"), "yes")], "the prediction is of kind open"),
         ([r], [d], [predicted(d, "yes", box_format="guess")], "unknown box format 'guess'"),
         ([r], [d], [], "predictions: there is not one row"),
         ([r], [], [p], "dialogues: there is not one row"),

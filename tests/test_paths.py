@@ -223,7 +223,7 @@ def _words(name: str, spoilt: Option, value: str) -> Iterator[str]:
             place = paths.place_of(option.hint)
             good = "new" if place and place.made else "folder" if place and not place.file else "rows.jsonl"
             if not place:
-                good = choices(Takes.of(option.hint).kinds[0])[0]
+                good = next(iter(choices(Takes.of(option.hint).kinds[0])), "text")
             yield from () if option.positional else (f"--{option.name}",)
             yield from ("base",) if "dict" in str(option.hint) else ()
             yield value if option == spoilt else good

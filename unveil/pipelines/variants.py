@@ -66,7 +66,8 @@ class Comparison:
     def shared(self) -> dict[str, Any]:
         """What all are trained with as the fine-tuned model was."""
         names = ["method", "train_tower", "precision", "checkpoint_every", "workers", "seed", "restart", "plugins"]
-        names += ["lora_rank", "lora_alpha", "gradient_checkpointing", "memory", "max_length", "allow_benchmark_test"]
+        names += ["lora_rank", "lora_alpha", "optimizer", "gradient_checkpointing", "offload_activations", "memory"]
+        names += ["max_length", "allow_benchmark_test"]
         return {name: getattr(self.sft, name) for name in names}
 
     def batches(self, usual: int) -> dict[str, Any]:
