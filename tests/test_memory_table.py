@@ -15,11 +15,15 @@ def test_the_page_is_what_the_script_writes() -> None:
 
 
 def test_the_readme_says_what_the_page_says() -> None:
-    """Of a 7B model, on the two larger cards."""
+    """Of a 7B model, on the two larger cards, and on the smallest with 4 bits."""
     [line] = re.findall(r"^\| Qwen2.5-VL 7B, LoRA .*$", memory_table.PAGE.read_text(encoding="utf-8"), re.M)
     [l40s, h100] = re.findall(r": (\d+) GB, (\d+) min", line)
     said = " ".join((memory_table.PAGE.parents[2] / "README.md").read_text(encoding="utf-8").split())
     assert f"takes {l40s[0]} GB and {l40s[1]} minutes on an L40S, {h100[0]} GB and {h100[1]} minutes on an H100" in said
+    [packed] = re.findall(
+        r"^\| Qwen2.5-VL 7B, QLoRA .*?: (\d+) GB, (\d+) min", memory_table.PAGE.read_text("utf-8"), re.M
+    )
+    assert f"`--method qlora` {packed[0]} GB and {packed[1]} minutes on an RTX 4090" in said
 
 
 def test_every_model_was_measured_in_every_way() -> None:
