@@ -106,8 +106,8 @@ def rows(name: str) -> Lengths:
               PIXELS, ("a" * ANSWER,))
         for n in range(TRIED * QUESTIONS)
     ]  # fmt: skip
-    made = config(name)
-    few = lengths.by_rule(asked, lambda size: shapes.image_tokens(shapes.config_of(name), size, made.limits))
+    limits, shape = config(name).limits, shapes.config_of(name)
+    few = lengths.by_rule(asked, lambda size: shapes.image_tokens(shape, size, limits))
     return replace(few, pictures=IMAGES)
 
 
