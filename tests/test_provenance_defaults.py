@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -53,3 +53,20 @@ def test_questions_for_reports_are_what_was_taken_in(options: type) -> None:
     """An older version knew no such questions, so that files which it has answered hold none."""
     now = next(field.default for name, field in options.__dataclass_fields__.items() if name == "kinds")
     assert {*now} - {*options.former["kinds"]} == {"report"}
+
+
+def test_attention_that_is_chosen_by_itself_is_what_was_usual(tmp_path: Path) -> None:
+    """A model that an older version has trained is there already; one that was asked for otherwise is another."""
+    given: dict[str, Any] = {"dialogues": tmp_path / "d.jsonl", "out": tmp_path / "out"}
+    (tmp_path / "d.jsonl").write_text("")
+
+    def there(attention: Any) -> bool:
+        with output(given["out"], "train sft", SftOptions(**given, attention=attention), [], ("model",)) as made:
+            if made is not None:
+                (given["out"] / "model").write_text("")
+                made.write()
+        return made is None
+
+    assert not there("sdpa") and there("auto") and there("sdpa")
+    with pytest.raises(OutputError, match="attention sdpa -> eager"):
+        there("eager")

@@ -347,7 +347,7 @@ def _as_today(before: Mapping[str, Any], now: Output) -> dict[str, Any]:
     """The settings of before, a former default as the one that has taken its place."""
     config, today, asked = dict(before["config"]), defaults(now.config), plain(now.config)
     for name, former in getattr(now.config, "former", {}).items():
-        if config.get(name) == list(former) and asked[name] == today[name]:
+        if config.get(name) == (list(former) if isinstance(former, tuple) else former) and asked[name] == today[name]:
             config[name] = today[name]
     return config
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from unveil.core.number_types import Count
 from unveil.core.path_types import InputFile, OutputFolder
@@ -120,6 +120,7 @@ class RecipeOptions(TrainOptions, DryRunOptions):
         """Whether it learns from where the model looks, or may."""
         return False
 
+    former: ClassVar[dict[str, Any]] = {"attention": "sdpa"}
     copies: ClassVar[int] = 0
     """Models beside the one in training that are held where all weights are trained."""
     out: OutputFolder
@@ -171,7 +172,7 @@ class RecipeOptions(TrainOptions, DryRunOptions):
 class SftOptions(RecipeOptions):
     """Fine-tune a vision-language model on the true answers of dialogues.jsonl (training split)."""
 
-    former: ClassVar = {"kinds": ("diagnosis", "localisation", "grounding")}
+    former: ClassVar = RecipeOptions.former | {"kinds": ("diagnosis", "localisation", "grounding")}
     dialogues: InputFile
     """Dialogues, as `unveil curate mau` writes them, or `unveil curate questions`."""
     records: InputFile | None = None
