@@ -38,6 +38,8 @@ METRICS = {
     "f1_50_named": "found and named (F1)",
     "question_accuracy": "all questions",
 }
+#: Between which the tables stand in a document.
+MARKS = ("<!-- review: begin -->", "<!-- review: end -->")
 #: What a model is trained on.
 ARMS = {
     "uncorrected": "with the errors",
@@ -231,6 +233,8 @@ def told(found: Sequence[Mapping[str, Any]], mean: Callable[[Sequence[float]], A
 
     orders = [name for name in found[0]["found"] if all(name in f["found"] for f in found)]
     return {
+        "metrics": METRICS,
+        "arms": ARMS,
         "images": [f["images"] for f in found],
         "errors": [f["errors"] for f in found],
         "found": {
@@ -252,7 +256,7 @@ def told(found: Sequence[Mapping[str, Any]], mean: Callable[[Sequence[float]], A
     }
 
 
-def main(out: Path, seeds: Sequence[int], patients: int, model: str, restart: bool) -> list[dict[str, Any]]:
+def run_all(out: Path, seeds: Sequence[int], patients: int, model: str, restart: bool) -> list[dict[str, Any]]:
     """All seeds one after the other."""
     found = []
     with console.progress("study review", len(seeds)) as advance:
