@@ -24,7 +24,7 @@ def review_text(about: Mapping[str, Any]) -> str:
     lines = [
         f"Seeds {', '.join(map(str, seeds))}; {about['patients']} synthetic patients each, model {about['model']},",
         f"{min(about['images'])} to {max(about['images'])} training images, of which {min(wrong):.0%} to",
-        f"{max(wrong):.0%} have a planted error. Mean over seeds and 95 % interval (Student's t, n {len(seeds)} seeds).",
+        f"{max(wrong):.0%} have a planted error. Mean over seeds and 95 % interval (Student's t, n {len(seeds)}).",
         "",
         "Errors found per 100 decisions, among the first 100; and the share of each kind of error that is among the",
         "first tenth:",
