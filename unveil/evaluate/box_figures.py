@@ -268,9 +268,10 @@ class Boxes:
             return differ_C
         if figure == "froc":
             return differing_clusters(self.pooled, other.pooled)
-        found_C: Bools = np.any([differing_clusters(one, other.by_name[name]) for name, one in self.by_name.items()], axis=0)
+        found_C: Bools = np.any(
+            [differing_clusters(one, other.by_name[name]) for name, one in self.by_name.items()], axis=0
+        )
         return found_C
-
 
 
 def figures(
