@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.helpers.finished import finished
 from tests.helpers.serving import free_port
 from unveil.core.provenance import DryRun
 from unveil.core.records import Prediction, Record, RecordError
-from unveil.evaluate import served
+from unveil.evaluate import predict, served
 from unveil.gate import GateError
 from unveil.testing.models import fresh, loaded, saved
 from unveil.vlm.models import Loaded
@@ -94,7 +95,9 @@ def test_the_same_model_is_told(run: Path, vllm: Vllm, tmp_path: Path, capsys: p
     assert served.main(again) and len(vllm.bodies) == asked, "is there already"
 
 
-def test_a_part_and_a_server_without_log_probabilities(run: Path, vllm: Vllm, tmp_path: Path) -> None:
+def test_a_part_and_a_server_without_log_probabilities(
+    run: Path, vllm: Vllm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def without(n: int, reply: Reply) -> Reply:
         return reply | {"choices": [one | {"logprobs": None} for one in reply["choices"]]}
 
@@ -102,6 +105,37 @@ def test_a_part_and_a_server_without_log_probabilities(run: Path, vllm: Vllm, tm
     assert served.main(config(run, vllm, tmp_path / "out", limit=3))
     found = told(tmp_path / "out")
     assert found["questions"] == 3 and found["figures"]["mismatch"]["value"] is None
+    assert "the server tells no log-probabilities" in capsys.readouterr().err
+
+
+def test_answers_that_begin_otherwise_have_no_common_log_probabilities(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both tell how likely their tokens were, of which none is the other's: the server is not to blame."""
+    both = [(said("1", "None", (4, -0.5)), said("1", "Yes", (3, -0.1)))]
+    figures = served.compared(both, {"r1": Record("r1", "0.png", 100, 100)}, 100, 0)
+    assert figures["mismatch"]["value"] is None
+    told = {"model": "m", "host": "h", "questions": 1, "figures": figures, "without_logprobs": False}
+    served._show(told, 0.99)
+    assert "no two answers begin alike" in (shown := capsys.readouterr().err) and "server tells no" not in shown
+
+
+def test_the_kinds_of_questions_that_the_run_asked_are_asked(run: Path, vllm: Vllm, tmp_path: Path) -> None:
+    """Of diagnoses alone the run has answers, without log-probabilities, so that they are made again here."""
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    predict.main(
+        predict.Config(
+            dialogues=copy / "dialogues.jsonl",
+            out=copy / "sft" / "predictions.jsonl",
+            model=str(copy / "sft"),
+            kinds=("diagnosis",),
+            max_new_tokens=12,
+            confidence=False,
+            restart=True,
+        )
+    )
+    assert served.main(config(copy, vllm, tmp_path / "out"))
+    assert told(tmp_path / "out")["questions"] == len(vllm.bodies) == 2
+    assert told(tmp_path / "out")["figures"]["mismatch"]["n"] == 2 and (tmp_path / "out" / "here.jsonl").is_file()
 
 
 # ------------------------------------------------------------------------------------------------------------ causes
