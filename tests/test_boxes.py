@@ -325,8 +325,8 @@ def test_the_page_and_the_terminal_tell_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From files, one model with confidences and one without; a name is escaped, and of the second the reason stands
-    there instead of a curve. Where there are too many boxes for all resamples, that is said in both. Each image is asked
-    for two names that it has not, so that more answers than images have nothing to find."""
+    there instead of a curve. Where there are too many boxes for all resamples, that is said in both. Each image is
+    asked for two names that it has not, so that more answers than images have nothing to find."""
     monkeypatch.setattr(box_figures, "BOXES_DRAWN", 1)
     records = [record(("<i>nodule", A), ("cyst", B), name=f"r{i}", split="test") for i in range(3)]
     dialogues = [dialogue("diagnosis", name=f"d{i}", of=r.id) for i, r in enumerate(records)]
