@@ -155,8 +155,8 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def drawing(**served: Any) -> Iterator[Vllm]:
-    """The server on a free port of the loopback, which is asked without proxy or key of the environment, and again after
-    a short wait."""
+    """The server on a free port of the loopback, which is asked without proxy or key of the environment, and again
+    after a short wait."""
     vllm = Vllm(**served)
 
     class Handler(BaseHTTPRequestHandler):
