@@ -36,6 +36,7 @@ ALLOWED = {
     "evaluate": {"core", "gate", "experts", "vlm"},
     "train": {"core", "vlm"},
     "rl": {"core", "gate", "vlm", "experts", "train"},
+    "review": {"core", "gate", "experts", "vlm", "evaluate"},
     "pipelines": {
         "core",
         "synthetic",
@@ -46,6 +47,7 @@ ALLOWED = {
         "experts",
         "curate",
         "evaluate",
+        "review",
         "train",
         "rl",
     },
