@@ -12,7 +12,8 @@ from unveil.core.answers import parse
 from unveil.core.box_formats import MARKUP, View, unmark
 from unveil.core.decisions import Annotation, Subject
 from unveil.core.jsonl import each_line, from_json
-from unveil.core.records import Dialogue, Pair, Prediction, Record, RecordError
+from unveil.core.records import Dialogue, Pair, Prediction, Record, RecordError, Split
+from unveil.core.untrusted import shortened
 from unveil.review.rows import Rows, hash_of, unknown
 
 Reviewed = Record | Dialogue | Pair | Prediction
@@ -69,13 +70,25 @@ class Items:
 
     def __init__(self, path: Path, records: Path | None = None, dialogues: Path | None = None) -> None:
         self.path, self.subject = path, subject_of(path)
-        self.rows: Rows[Any] = Rows(path, _maker(self.subject, path))
-        self._records = _rows_of(Record, records) if self.subject != "record" else self.rows
-        self._dialogues = _rows_of(Dialogue, dialogues) if self.subject == "prediction" else None
-        self._refuse_strangers()
+        splits: list[Split | None] = []
+        self.rows: Rows[Any] = Rows(path, _maker(self.subject, path), lambda _, row: splits.append(_split(row)))
+        self.records = _rows_of(Record, records) if self.subject != "record" else self.rows
+        self._dialogues: Rows[Dialogue] | None = None
+        if self.subject == "prediction" and dialogues:
+            asked: list[Split | None] = []
+            self._dialogues = Rows(dialogues, _maker("dialogue", dialogues), lambda _, row: asked.append(row.split))
+            self._refuse_strangers()
+            splits = [asked[self._dialogues.number[name]] for name in self.rows.ids]
+        elif self.subject == "prediction":
+            raise RecordError(f"{path}: answers are shown with their questions: give --dialogues")
+        self._splits = splits
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def split(self, number: int) -> Split | None:
+        """The split of an item's image, None where it is not known."""
+        return self._splits[number]
 
     def item(self, number: int) -> ReviewItem:
         """The item of a number from 0 on, with all that is known of it."""
@@ -84,7 +97,7 @@ class Items:
         if isinstance(row, Record):
             record, image = row, self.path.parent / row.image
         else:
-            record = self._records.find(row.record) if self._records else None
+            record = self.records.find(row.record) if self.records else None
             if isinstance(row, Prediction):
                 assert self._dialogues
                 dialogue = self._dialogues.row(self._dialogues.number[row.id])
@@ -94,24 +107,26 @@ class Items:
         return ReviewItem(number, self.subject, row, sha256, image, record, dialogue)
 
     def _refuse_strangers(self) -> None:
-        """Raises ``RecordError`` where predictions come without their questions."""
-        if self.subject != "prediction":
-            return
-        if self._dialogues is None:
-            raise RecordError(f"{self.path}: answers are shown with their questions: give --dialogues")
+        """Raises ``RecordError`` where a prediction answers none of the dialogues."""
+        assert self._dialogues
         if lost := [name for name in self.rows.ids if name not in self._dialogues.number]:
             raise RecordError(
                 f"{self.path}: {len(lost)} of {len(self)} answers are to no question of {self._dialogues.path} "
-                f"({lost[0]} …): give the dialogues that were asked"
+                f"({shortened(lost[0])} …): give the dialogues that were asked"
             )
 
     def close(self) -> None:
-        for rows in {id(rows): rows for rows in (self.rows, self._records, self._dialogues) if rows}.values():
+        for rows in {id(rows): rows for rows in (self.rows, self.records, self._dialogues) if rows}.values():
             rows.close()
 
 
 def _rows_of(kind: type[Any], path: Path | None) -> Rows[Any] | None:
     return Rows(path, lambda value, _: from_json(kind, value)) if path else None
+
+
+def _split(row: Reviewed) -> Split | None:
+    """The split that a row tells; a prediction tells none."""
+    return None if isinstance(row, Prediction) else row.split
 
 
 def _maker(subject: Subject, path: Path) -> Any:

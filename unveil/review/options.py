@@ -39,7 +39,7 @@ class ReviewOptions(PageOptions):
     """Show records, questions, pairs or answers with their images, and keep what people decide about them."""
 
     groups: ClassVar[dict[str, tuple[str, ...]]] = {
-        "beside": ("records", "dialogues", "predictions", "attention"),
+        "beside": ("records", "dialogues", "predictions", "attention", "faults"),
         "order": ("order", "random_share", "split", "limit", "seed"),
         "reviewers": ("reviewers", "readings", "adjudicator", "blind"),
         **PageOptions.groups,
@@ -58,12 +58,15 @@ class ReviewOptions(PageOptions):
     first."""
     attention: InputFile | None = None
     """Attention maps, as `unveil attention` writes them, to lay over the images."""
+    faults: tuple[InputFile, ...] = ()
+    """What was found wrong, as `unveil check --json` and `unveil audit` write it: these items come early."""
     order: Literal["use", "random", "file"] = "use"
     """What comes first: what is most likely wrong or tells most, a random order, or the file's."""
     random_share: float = 0.2
     """Share of the queue that is drawn at random, by which the share of errors in the whole file can be told."""
     split: tuple[Split, ...] = ()
-    """Only images of these splits."""
+    """Only images of these splits; of a run by default those of train and val, since test images that are corrected
+    where a model doubts them would flatter it."""
     limit: Count | None = None
     """Only the first so many of the queue."""
     seed: int = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +12,9 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from unveil.core import console, run_folder
-from unveil.core.joined import vocabulary
 from unveil.core.jsonl import from_json, to_json
-from unveil.core.records import Record
-from unveil.review import journal, queue, server
+from unveil.core.records import Split
+from unveil.review import journal, ordering, queue, server
 from unveil.review.images import payload
 from unveil.review.items import Items
 from unveil.review.options import ReviewOptions
@@ -24,6 +22,11 @@ from unveil.review.room import ReviewRoom, Sent
 
 Config = ReviewOptions
 OF_RUN = "reviews.jsonl"
+#: A model's answers in a run: to the test questions, and to those of validation.
+ANSWERS = ("predictions.jsonl", "validation.jsonl")
+#: What of a run is shown unless --split says otherwise. What a test image shows is not to be corrected where a model
+#: doubts it: that would flatter the model.
+LEARNT: tuple[Split, ...] = ("train", "val")
 
 
 def main(config: Config) -> Path:
@@ -34,7 +37,9 @@ def main(config: Config) -> Path:
         closing(Items(config.what, config.records, config.dialogues)) as items,
         journal.opened(config.out) as kept,
     ):
-        room = ReviewRoom(items, kept, _queues(items, config), config, _labels(items))
+        beside = ordering.known(items, config)
+        queues = queue.dealt(ordering.ordered(beside, config), config.reviewers, config.readings)
+        room = ReviewRoom(items, kept, queues, config, beside.labels, beside.opinions)
         app = server.application("review")
         routes(app, room)
         people = (*config.reviewers, *([config.adjudicator] if config.adjudicator else []))
@@ -46,21 +51,26 @@ def main(config: Config) -> Path:
 def resolved(config: Config) -> Config:
     """The options with what follows from a run's folder, and with the output."""
     if config.what.is_dir():
-        return replace(config, what=run_folder.records_of(config.what), out=config.out or config.what / OF_RUN)
+        return _of_run(config)
     return replace(config, out=config.out or config.what.with_name(f"{config.what.stem}.{OF_RUN}"))
 
 
-def _queues(items: Items, config: Config) -> Any:
-    numbers = range(len(items))
-    ordered = queue.as_in_file(numbers) if config.order == "file" else queue.at_random(numbers, config.seed)
-    return queue.dealt(ordered[: config.limit], config.reviewers, config.readings)
-
-
-def _labels(items: Items) -> Sequence[str]:
-    if items.subject != "record":
-        return ()
-    rows = (items.rows.row(number) for number in range(len(items)))
-    return vocabulary(row for row in rows if isinstance(row, Record))
+def _of_run(config: Config) -> Config:
+    """The records of a run, and what the run knows of them: what its check has found, and what its models answer."""
+    run = config.what
+    asked = config.dialogues or run / "dialogues.jsonl"
+    faults = config.faults or tuple(file for file in [run / "check.json"] if file.is_file())
+    told = (run / run_folder.USUAL / name for name in ANSWERS)
+    answers = config.predictions or tuple(file for file in told if file.is_file())
+    return replace(
+        config,
+        what=run_folder.records_of(run),
+        out=config.out or run / OF_RUN,
+        dialogues=asked if asked.is_file() else None,
+        faults=faults,
+        predictions=answers if asked.is_file() else (),
+        split=config.split or LEARNT,
+    )
 
 
 def routes(app: FastAPI, room: ReviewRoom) -> None:

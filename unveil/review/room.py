@@ -19,6 +19,7 @@ from unveil.review.journal import ReviewJournal
 from unveil.review.options import ReviewOptions
 from unveil.review.queue import Queue, Queued
 from unveil.review.server import Refused, Unknown
+from unveil.review.suggestions import Opinion
 
 #: Characters that a text of a decision may have, and marks.
 MOST_TEXT, MOST_MARKS, MOST_CORNERS = 20_000, 1_000, 2_000
@@ -54,6 +55,8 @@ class ReviewRoom:
     config: ReviewOptions
     labels: Sequence[str] = ()
     """Names of findings that a mark may be given besides what is typed."""
+    opinions: Mapping[str, Sequence[Opinion]] = field(default_factory=dict)
+    """What models say, by record."""
     drafts: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     def session(self, reviewer: str) -> dict[str, Any]:
@@ -125,11 +128,27 @@ class ReviewRoom:
             "why": queued.why,
             "about": self._about(item),
             "marks": to_json(item.marks),
+            "suggestions": self._suggestions(item, hidden),
             "texts": self._texts(item, reviewer, hidden),
             "revision": last.revision if last else 0,
             "decision": to_json(last) if last and decided else None,
             "draft": self.drafts.get((reviewer, number)),
         }
+
+    def _suggestions(self, item: ReviewItem, hidden: bool) -> list[dict[str, Any]]:
+        """Places that models name on a record's image; who says so is hidden with ``blind``."""
+        if not isinstance(item.row, Record):
+            return []
+        return [
+            {
+                "model": f"model {number}" if hidden else said.model,
+                "label": said.label,
+                "box": said.box,
+                "confidence": said.confidence,
+            }
+            for number, opinion in enumerate(self.opinions.get(item.id, ()), 1)
+            for said in opinion.suggestions
+        ]
 
     def _about(self, item: ReviewItem) -> dict[str, Any]:
         """What is known of the image besides; who it is of only where that was asked for."""
