@@ -27,7 +27,7 @@ from unveil.export import llama_cpp, model, prompts, push
 from unveil.export.access import AccessError
 from unveil.export.output import ExportError
 from unveil.testing.models import fresh, saved
-from unveil.vlm import models
+from unveil.vlm import imports, models
 from unveil.vlm.families import ModelError
 
 
@@ -96,7 +96,7 @@ def lora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny = fresh("llava_siglip")
     tiny.model.to(torch.bfloat16).save_pretrained(base)
     for name, targets in (("language", r".*language_model.*q_proj"), ("both", r".*q_proj")):
-        with models.calm_peft():
+        with imports.calm_peft():
             peft = get_peft_model(
                 fresh("llava_siglip").model.to(torch.bfloat16),
                 LoraConfig(r=2, lora_alpha=6, target_modules=targets, init_lora_weights=False),

@@ -200,14 +200,14 @@ def test_the_model_before_training(run: Path, tmp_path: Path) -> None:
 def test_an_adapter_without_its_part_on_the_tower(tmp_path: Path) -> None:
     from peft import LoraConfig, get_peft_model
 
-    from unveil.vlm import exported, models
+    from unveil.vlm import exported, imports, models
 
     base = saved("llava_siglip", tmp_path / "base")
     run = finished(tmp_path / "run")
     for file in (run / "sft").iterdir():
         file.unlink()
     torch.manual_seed(0)
-    with models.calm_peft():
+    with imports.calm_peft():
         lora = get_peft_model(
             fresh("llava_siglip").model,
             LoraConfig(r=4, lora_alpha=64, target_modules=["q_proj", "fc1", "linear_1"], init_lora_weights=False),
