@@ -17,7 +17,7 @@ from transformers import AutoModelForImageTextToText
 from tests.conftest import draw
 from unveil import cli
 from unveil.testing.models import saved
-from unveil.vlm import families, models
+from unveil.vlm import families, models, unfit
 from unveil.vlm.families import ModelError, by_name, family_of
 
 
@@ -162,6 +162,12 @@ def test_all_commands_say_the_same(fault: str, whole: Path, tmp_path: Path, caps
     folder, words = spoilt(fault, whole, tmp_path / "model")
     told = in_the_same_words(folder, tmp_path, capsys)
     assert words in told and told.startswith(str(folder)) and not (folder / "it_ran").exists()
+
+
+def test_a_processor_that_needs_torchvision_says_how_to_have_it() -> None:
+    """As transformers words it, with a capital or without."""
+    for error in ("Qwen2VLVideoProcessor requires the Torchvision library", "it requires `torchvision` to be installed"):
+        assert "pip install 'unveil[video]'" in str(unfit.processor_fault("acme/vl", "acme/vl", ImportError(error)))
 
 
 @pytest.mark.parametrize("load", [models.load, models.chat_of])

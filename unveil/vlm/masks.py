@@ -62,10 +62,11 @@ def going_on(base: Any, family: Family, carried: states.Carried, rows: int) -> d
     what they do see, ``crossed.CrossBranches`` keeps.
     """
     fork = family.shares == "fork"
-    given = {"attention_mask": {"full_attention": None, **dict.fromkeys(states.KINDS, carried)} if fork else None}
-    width = base.config.get_text_config().hidden_size
-    nothing = torch.zeros(rows, 1, width, dtype=base.dtype, device=base.device)
-    return given | ({"cross_attention_states": nothing} if family.crossed else {})
+    given: dict[str, Any] = {"attention_mask": {"full_attention": None, **dict.fromkeys(states.KINDS, carried)} if fork else None}
+    if family.crossed:
+        width = base.config.get_text_config().hidden_size
+        given["cross_attention_states"] = torch.zeros(rows, 1, width, dtype=base.dtype, device=base.device)
+    return given
 
 
 def windows(base: Any) -> list[int | None]:

@@ -84,7 +84,7 @@ def processor_fault(name: str | Path, place: str, error: Exception) -> ModelErro
     for what, files in (("processor", PROCESSOR), ("tokenizer", TOKENIZER)):
         if folder.is_dir() and not any((folder / file).is_file() for file in files):
             return no_processor(name, what, files)
-    hint = ": pip install 'unveil[video]'" if "torchvision" in str(error) or "num2words" in str(error) else ""
+    hint = ": pip install 'unveil[video]'" if "torchvision" in str(error).lower() or "num2words" in str(error) else ""
     return ModelError(f"{name}: its processor cannot be loaded{hint}: {error}")
 
 
