@@ -101,7 +101,7 @@ def convert(folder: Path, tower: Path | None = None) -> Converted:
         seeing = inside or given
         tokenizer, image_token = _tokenizer(folder)
         text = _text_config(about, language)
-        config = _config(about, text, _tower_config(tower, seeing), image_token)
+        config = _config(about, text, _tower_config(tower, seeing, str(about.get("mm_vision_tower"))), image_token)
         renamed = {_renamed(key, folder): value for key, value in rest.items()}
         model = unfilled(config)
         places = model.state_dict()
@@ -252,11 +252,19 @@ def _text_config(about: Mapping[str, Any], language: str) -> Any:
     return kind.from_dict({key: value for key, value in about.items() if key in known} | {"tie_word_embeddings": False})
 
 
-def _tower_config(folder: Path | None, weights: Mapping[str, Any]) -> Any:
-    """That of the folder of a tower, else what the shapes of its weights tell; all CLIPs have heads of 64."""
+def _tower_config(folder: Path | None, weights: Mapping[str, Any], name: str) -> Any:
+    """That of the folder of a tower, else of one with OpenAI's ``name`` what the shapes of its weights tell.
+
+    OpenAI's have heads of 64 and ``quick_gelu``, others (LAION's) may not: raises ``ModelError``.
+    """
     if folder is not None and (folder / "config.json").is_file():
         about = read_json(folder / "config.json")
         return tf.CLIPVisionConfig.from_dict(about.get("vision_config", about) | {"model_type": "clip_vision_model"})
+    if not name.startswith("openai/"):
+        raise ModelError(
+            f"its vision tower is {quoted(name)}, whose weights do not tell heads and activation, as they do only of "
+            f"OpenAI's: name the folder with its config.json by --tower"
+        )
     needed = ("embeddings.class_embedding", "embeddings.patch_embedding.weight", "embeddings.position_embedding.weight",
               "encoder.layers.0.mlp.fc1.weight")  # fmt: skip
     if missing := [key for key in needed if key not in weights]:
