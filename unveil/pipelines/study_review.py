@@ -57,7 +57,7 @@ COMPARED = (
 
 
 @dataclass(frozen=True)
-class Trial:
+class ReviewTrial:
     """One seed's run: where, with how many patients, and which model."""
 
     folder: Path
@@ -71,7 +71,7 @@ class Trial:
         return self.folder / "data" / "records.jsonl"
 
 
-def run(trial: Trial) -> dict[str, Any]:
+def run(trial: ReviewTrial) -> dict[str, Any]:
     """What one seed found; what is there already is not made again."""
     drawn = ingest.Config(
         format="synthetic", out=trial.folder / "data", patients=trial.patients, seed=trial.seed, restart=trial.restart
@@ -112,7 +112,7 @@ def _by_kind(first: Sequence[str], errors: Mapping[str, LabelError]) -> dict[str
 # ------------------------------------------------------------------------------------------------------------ orders
 
 
-def _orders(trial: Trial, truth: Sequence[Record], spoilt: Sequence[Record]) -> dict[str, list[str]]:
+def _orders(trial: ReviewTrial, truth: Sequence[Record], spoilt: Sequence[Record]) -> dict[str, list[str]]:
     """The training images, by their ids, in the order of the queue, of each signal alone, and at random."""
     names = joined.vocabulary(spoilt)
     opinions = {name: of for half in (0, 1) for name, of in _opinions(trial, truth, spoilt, half).items()}
@@ -135,7 +135,7 @@ def _orders(trial: Trial, truth: Sequence[Record], spoilt: Sequence[Record]) -> 
     return {name: [spoilt[queued.number].id for queued in order] for name, order in orders.items()}
 
 
-def _opinions(trial: Trial, truth: Sequence[Record], spoilt: Sequence[Record], half: int) -> dict[str, Any]:
+def _opinions(trial: ReviewTrial, truth: Sequence[Record], spoilt: Sequence[Record], half: int) -> dict[str, Any]:
     """What a model says about one half of the training patients that has learnt from the other."""
     folder = trial.folder / f"half-{half}"
     of = {name: place % 2 for place, name in enumerate(_shuffled({r.cluster for r in spoilt}, trial.seed))}
@@ -156,7 +156,7 @@ def _shuffled(names: set[str], seed: int) -> list[str]:
 # ------------------------------------------------------------------------------------------------------------ models
 
 
-def _arm(trial: Trial, arm: str, truth: Sequence[Record], training: Sequence[Record]) -> None:
+def _arm(trial: ReviewTrial, arm: str, truth: Sequence[Record], training: Sequence[Record]) -> None:
     """A model that is trained on these images and answers the test questions."""
     folder = trial.folder / arm
     _asked(trial, folder, [*training, *(record for record in truth if record.split != "train")])
@@ -164,7 +164,7 @@ def _arm(trial: Trial, arm: str, truth: Sequence[Record], training: Sequence[Rec
     _answered(trial, folder)
 
 
-def _asked(trial: Trial, folder: Path, rows: Sequence[Record]) -> None:
+def _asked(trial: ReviewTrial, folder: Path, rows: Sequence[Record]) -> None:
     """Writes records and the questions about them."""
     file = folder / "records.jsonl"
     own = [rebased(record, trial.records, file) for record in rows]
@@ -174,7 +174,7 @@ def _asked(trial: Trial, folder: Path, rows: Sequence[Record]) -> None:
     provenance.stage("curate mau", asked, [file], mau.main)
 
 
-def _trained(trial: Trial, folder: Path) -> None:
+def _trained(trial: ReviewTrial, folder: Path) -> None:
     """Fine-tunes as the main job does."""
     from unveil.pipelines import run, variants
     from unveil.train import sft
@@ -186,7 +186,7 @@ def _trained(trial: Trial, folder: Path) -> None:
     provenance.stage("train sft", learning, inputs, sft.main)
 
 
-def _answered(trial: Trial, folder: Path) -> Path:
+def _answered(trial: ReviewTrial, folder: Path) -> Path:
     """The model's answers to the questions of its test split."""
     from unveil.evaluate import predict
 
@@ -201,7 +201,7 @@ def _answered(trial: Trial, folder: Path) -> Path:
     return asked.out
 
 
-def _scored(trial: Trial) -> dict[str, dict[str, float]]:
+def _scored(trial: ReviewTrial) -> dict[str, dict[str, float]]:
     """The metrics of each arm on the same test questions, whose answers are true."""
     whole = trial.folder / "corrected"
     asked = score.Config(
@@ -261,6 +261,6 @@ def run_all(out: Path, seeds: Sequence[int], patients: int, model: str, restart:
     found = []
     with console.progress("study review", len(seeds)) as advance:
         for seed in seeds:
-            found.append(run(Trial(out / f"seed-{seed}", seed, patients, model, restart)))
+            found.append(run(ReviewTrial(out / f"seed-{seed}", seed, patients, model, restart)))
             advance()
     return found
