@@ -159,7 +159,6 @@ def test_heads_of_another_clip_are_not_guessed(name: str | None, tmp_path: Path)
         llava_original.convert(tmp_path)
 
 
-
 def lacks(name: str) -> Callable[[dict[str, Tensor]], Any]:
     return lambda weights: weights.pop(name)
 

@@ -166,7 +166,7 @@ def test_all_commands_say_the_same(fault: str, whole: Path, tmp_path: Path, caps
 
 def test_a_processor_that_needs_torchvision_says_how_to_have_it() -> None:
     """As transformers words it, with a capital or without."""
-    for error in ("Qwen2VLVideoProcessor requires the Torchvision library", "it requires `torchvision` to be installed"):
+    for error in ("A processor requires the Torchvision library", "it requires `torchvision` to be installed"):
         assert "pip install 'unveil[video]'" in str(unfit.processor_fault("acme/vl", "acme/vl", ImportError(error)))
 
 
