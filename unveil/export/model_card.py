@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 
 from unveil import __version__
 from unveil.core import files
-from unveil.core.digests import about_run
 from unveil.core.measures import MEASURES
 from unveil.core.records import SPLITS, Record, Source
 from unveil.core.run_folder import RunModel
@@ -31,26 +31,26 @@ def write(
     folder: Path, found: RunModel, records: Sequence[Record], written: Mapping[str, Any], reader: str, restricted: bool
 ) -> None:
     """Writes README.md; no path of this machine stands in it."""
-    base = base_of(found.training) or (Path(written["base"]).name if written["adapter"] else None)
+    base = base_of(found) or (Path(written["base"]).name if written["adapter"] else None)
     top = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in _front(records, base, written).items()]
     parts = [
         *_head(found, records, restricted),
         *_base(found, base, written),
-        *_data(records),
+        *_data(found, records),
         *_figures(found),
         *_asking(found, written, reader),
     ]
     files.write_text(folder / "README.md", "\n".join(["---", *top, "---", "", *parts, ""]))
 
 
-def base_of(training: Mapping[str, Any] | None) -> str | None:
+def base_of(found: RunModel) -> str | None:
     """The model that training began from, through all trainings before it; of a local one the folder's name alone."""
-    name = (training or {}).get("config", {}).get("model")
+    training = found.lineage[-1].training or {}
+    name = training.get("config", {}).get("model")
     if not name:
         return None
-    if (before := about_run(Path(name) / "run.json")) and (further := base_of(before)):
-        return further
-    return Path(name).name if Path(name).is_absolute() or Path(name).is_dir() else str(name)
+    local = name in training["inputs"] or Path(name).is_absolute() or Path(name).is_dir()
+    return Path(name).name if local else str(name)
 
 
 def _front(records: Sequence[Record], base: str | None, written: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _front(records: Sequence[Record], base: str | None, written: Mapping[str, An
 
 def _head(found: RunModel, records: Sequence[Record], restricted: bool) -> Iterator[str]:
     yield from (f"# {cell(found.name)}", "", f"**{STATEMENT}**", "")
-    if (restricted and access.closed(records)) or (restricted and not records):
+    if restricted and (access.closed(records) or not all(of.records for of in found.lineage)):
         yield from ("**Do not publish**: it was written for those who may see all data that it learnt from.", "")
 
 
@@ -90,10 +90,12 @@ def _base(found: RunModel, base: str | None, written: Mapping[str, Any]) -> Iter
     yield ""
 
 
-def _data(records: Sequence[Record]) -> Iterator[str]:
+def _data(found: RunModel, records: Sequence[Record]) -> Iterator[str]:
     yield from ("## What it learnt from", "")
+    if blank := [of.name for of in found.lineage if not of.records]:
+        whose = " and ".join(map(cell, blank))
+        yield from (f"The records of the training of {whose} were not there when this card was written.", "")
     if not records:
-        yield from ("The records of its training were not there when this card was written.", "")
         return
     counts = Counter(record.split for record in records)
     yield from table(("split", "images"), [(split, str(counts[split])) for split in SPLITS if counts[split]])
@@ -141,7 +143,7 @@ def _figures(found: RunModel) -> Iterator[str]:
     rows = [
         (
             measure.name,
-            f"`{key}`",
+            key,
             str(metrics[key]["n"]),
             *map(_value, (base.get(key), metrics[key])),
             _change(apart.get(key)),
@@ -175,11 +177,11 @@ def _limits(one: Mapping[str, Any], sign: str) -> str:
 def _asking(found: RunModel, written: Mapping[str, Any], reader: str) -> Iterator[str]:
     box = written["box"]
     yield from ("## How to ask it", "")
+    name = shlex.quote(found.name)
     if written["adapter"]:
-        yield from (f"`vllm serve BASE --enable-lora --lora-modules {found.name}=.`, where BASE is its base.", "")
+        yield from (f"`vllm serve BASE --enable-lora --lora-modules {name}=.`, where BASE is its base.", "")
     else:
-        name, kept = found.name, written["dtype"]
-        yield from ("```bash", SERVE[reader].format(name=name, dtype=kept), "```", "")
+        yield from ("```bash", SERVE[reader].format(name=name, dtype=written["dtype"]), "```", "")
     yield "`request.json` is a request, `prompts.json` all questions that it was taught; others it may answer anyhow."
     yield ""
     yield f"- **Image.** {prompts.image(box)}"

@@ -108,6 +108,8 @@ def lines_of(
     """The same of a model; what follows from tokens is not known where an image's are not."""
     here = models.default_device()
     named = GPUS[config.device_type] if config.device_type else None
+    if named is None:
+        adapters.refuse(config, here)
     kind: Kind = "cuda" if named else footprint.kind_of(here)
     config = replace(config, precision=_precision(config, here, named))
     count = round(times * len(asked))
