@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,29 @@ def test_the_card_says_what_is_known(run: Path, tmp_path: Path) -> None:
     [row] = [line for line in body.splitlines() if line.startswith("| Closed questions |")]
     assert f"| {found['n']} |" in row and f"{found['value']:.3f}" in row
     assert "add 0.5" in body and "at most 12 tokens" in body
+
+
+def test_the_card_says_of_its_trainings_what_is_so(run: Path, tmp_path: Path) -> None:
+    """Only where val chose is that said; all trainings are named, the last that tells says what was taught; names of
+    figures are code, and nothing is said of figures or of teaching that nobody knows of."""
+    card = (model.main(config(run, tmp_path / "out")) / "README.md").read_text()
+    assert "learnt from the split train alone.\n" in card and "| `closed` |" in card and "**Figures are of**" in card
+    assert "`prompts.json` has the questions that it was taught" in card
+    before = json.loads((run / "sft" / "run.json").read_text())
+    copy, first = tmp_path / "run", tmp_path / "first"
+    shutil.copytree(run / "sft", copy / "dpo")
+    shutil.copytree(run / "sft", first)
+    (first / "run.json").write_text(json.dumps(before | {"chosen": {"updates": 9, "kept": 7}}))
+    last = before | {"command": "train dpo", "config": {"model": str(first), "records": before["config"]["records"]}}
+    (copy / "dpo" / "run.json").write_text(json.dumps(last))
+    card = (model.main(config(copy, tmp_path / "dpo")) / "README.md").read_text()
+    assert "It began as acme/base-2b" in card and "alone, and val chose among its weights.\n" in card
+    assert "- Trained by `unveil train sft` 0.1.0: updates 9; its answers on val chose the weights of step 7.\n" in card
+    assert "- Then trained by `unveil train dpo` 0.1.0: method full.\n" in card
+    assert json.loads((tmp_path / "dpo" / "prompts.json").read_text())["questions"].keys() == {"diagnosis"}
+    (copy / "dpo" / "run.json").unlink()
+    card = (model.main(config(copy, tmp_path / "alone")) / "README.md").read_text()
+    assert "taught" not in card and "learnt from the split" not in card and "Figures are of" not in card
 
 
 def test_what_is_there_is_left_alone(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from tests.conftest import dialogue
 from unveil.core.files import WriteError
-from unveil.train import resources, sft
+from unveil.train import outlook, resources, sft
 from unveil.train.footprint import PROGRAM, Footprint
 from unveil.train.lengths import Asked, Lengths, TokenRow
+from unveil.train.loop import TrainingError
+from unveil.train.outlook import Work
 from unveil.train.resources import NeedsError
 from unveil.vlm import models
 from unveil.vlm.families import ModelError
@@ -52,6 +55,27 @@ def test_a_model_is_looked_at_once(tiny_folder: Path, tmp_path: Path, monkeypatc
     assert known.line.startswith(f"{tiny_folder}: boxes as ") and "weights, " in known.line
     said = resources.foretold(known, asked, [Asked(dialogue("a", "a.png", "Where?"), (96, 64), ("There.",))])
     assert said.startswith("an image takes 16 tokens") and len(built) == 1
+
+
+@pytest.mark.skipif(models.default_device().type == "cuda", reason="it can all of this")
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"method": "qlora"}, "--method qlora needs a GPU"),
+        ({"offload_activations": True}, "--offload-activations spares a GPU's memory"),
+    ],
+)
+def test_what_this_device_cannot_do_is_told_before_data_are_read(
+    change: dict[str, Any], words: str, tiny_folder: Path, tmp_path: Path
+) -> None:
+    """By a run and by a dry run, unless that is of another device."""
+    asked = config(tmp_path, model=str(tiny_folder), **change)
+    row = [Asked(dialogue("a", "a.png", "Where?"), (96, 64), ("There.",))]
+    with pytest.raises(TrainingError, match=words):
+        resources.first_look(asked)
+    with pytest.raises(TrainingError, match=words):
+        outlook.lines(asked, row, Work())
+    assert [line.what for line in outlook.lines(replace(asked, device_type="h100"), row, Work())][-1] == "time"
 
 
 def test_the_first_look_has_words_for_each_fault(tiny_folder: Path, tmp_path: Path) -> None:

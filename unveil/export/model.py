@@ -102,11 +102,13 @@ def _weights(config: Config, found: RunModel, folder: Path) -> dict[str, Any]:
     if config.for_ == "gguf":
         llama_cpp.refuse(*exported.architecture(found.folder))
     asked = found.asked or {}
-    how = (asked.get("decoding", {}).get("max_new_tokens"), _kinds(found))
+    taught = _kinds(found)
+    how = (asked.get("decoding", {}).get("max_new_tokens"), taught or list(KINDS))
     if config.weights == "adapter":
         written = exported.adapter(found.folder, folder, config.for_, *how)
     else:
         written = exported.whole(found.folder, folder, config.dtype, *how)
+    written["taught"] = bool(taught)
     written["evaluated_in"] = asked.get("config", {}).get("precision")
     prompts.write(folder, written)
     if config.for_ == "gguf":
@@ -115,6 +117,7 @@ def _weights(config: Config, found: RunModel, folder: Path) -> dict[str, Any]:
 
 
 def _kinds(found: RunModel) -> list[Kind]:
-    """What the model was taught to answer; all that there is where nobody knows."""
-    taught = (found.training or {}).get("config", {}).get("kinds")
-    return [kind for kind in KINDS if kind in taught] if taught else list(KINDS)
+    """What the model was taught to answer, by the last training that tells; none where nobody knows."""
+    told = [training["config"].get("kinds") for training in model_card.trainings(found.training)]
+    taught = next((kinds for kinds in reversed(told) if kinds), ())
+    return [kind for kind in KINDS if kind in taught]

@@ -36,7 +36,7 @@ def write(
     parts = [
         *_head(found, records, restricted),
         *_base(found, base, written),
-        *_data(records),
+        *_data(found, records),
         *_figures(found),
         *_asking(found, written, reader),
     ]
@@ -45,12 +45,18 @@ def write(
 
 def base_of(training: Mapping[str, Any] | None) -> str | None:
     """The model that training began from, through all trainings before it; of a local one the folder's name alone."""
-    name = (training or {}).get("config", {}).get("model")
-    if not name:
+    name = next((one["config"]["model"] for one in trainings(training) if one["config"].get("model")), None)
+    if name is None:
         return None
-    if (before := about_run(Path(name) / "run.json")) and (further := base_of(before)):
-        return further
     return Path(name).name if Path(name).is_absolute() or Path(name).is_dir() else str(name)
+
+
+def trainings(training: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """The run.json of each training that a model went through, the first one first."""
+    if training is None:
+        return []
+    name = training["config"].get("model")
+    return [*trainings(about_run(Path(name) / "run.json") if name else None), training]
 
 
 def _front(records: Sequence[Record], base: str | None, written: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,24 +79,35 @@ def _head(found: RunModel, records: Sequence[Record], restricted: bool) -> Itera
 
 
 def _base(found: RunModel, base: str | None, written: Mapping[str, Any]) -> Iterator[str]:
-    training = found.training or {}
-    chosen = training.get("chosen", {})
     yield from ("## What it is", "")
     kind = "A LoRA adapter on" if written["adapter"] else "A vision-language model"
     origin = f" {cell(base or 'a model that nobody has named')}" if written["adapter"] else ""
     yield f"- {kind}{origin} of the family `{written['family']}`, kept in {written['dtype']}."
     if base and not written["adapter"]:
         yield f"- It began as {cell(base)}, whose licence holds for it too."
-    if training:
-        told = ", ".join(f"{name} {cell(str(value))}" for name, value in chosen.items())
-        by = f"`unveil {training['command']}` {training['versions'].get('unveil', '')}".rstrip()
-        yield f"- Trained by {by}{': ' if told else ''}{told}."
-    else:
+    for number, training in enumerate(trainings(found.training)):
+        told = ", ".join(f"{name} {cell(str(value))}" for name, value in _settings(training).items() if name != "kept")
+        by = f"`unveil {training['command']}` {training.get('versions', {}).get('unveil', '')}".rstrip()
+        kept = (
+            f"; its answers on val chose the weights of step {_settings(training)['kept']}" if _picked(training) else ""
+        )
+        yield f"- {'Then trained' if number else 'Trained'} by {by}{': ' if told else ''}{told}{kept}."
+    if found.training is None:
         yield "- How it was trained is not known: no run.json lies beside it."
     yield ""
 
 
-def _data(records: Sequence[Record]) -> Iterator[str]:
+def _settings(training: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = training.get("chosen", {})
+    return found
+
+
+def _picked(training: Mapping[str, Any]) -> bool:
+    """Whether answers on val chose among the weights of a training."""
+    return "kept" in _settings(training)
+
+
+def _data(found: RunModel, records: Sequence[Record]) -> Iterator[str]:
     yield from ("## What it learnt from", "")
     if not records:
         yield from ("The records of its training were not there when this card was written.", "")
@@ -113,7 +130,10 @@ def _data(records: Sequence[Record]) -> Iterator[str]:
     )
     strictest = access.strictest(records)
     yield ""
-    yield f"It learnt from the split train alone, and was chosen by val. Drawn images: {synthetic(records)}."
+    if found.training:
+        val = ", and val chose among its weights" if any(map(_picked, trainings(found.training))) else ""
+        yield f"It learnt from the split train alone{val}."
+    yield f"Drawn images: {synthetic(records)}."
     yield f"Who may see these data may see the model: **{strictest}** ({access.MEANINGS[strictest]})."
     yield ""
 
@@ -180,14 +200,16 @@ def _asking(found: RunModel, written: Mapping[str, Any], reader: str) -> Iterato
     else:
         name, kept = found.name, written["dtype"]
         yield from ("```bash", SERVE[reader].format(name=name, dtype=kept), "```", "")
-    yield "`request.json` is a request, `prompts.json` all questions that it was taught; others it may answer anyhow."
+    questions = "the questions that it was taught" if written["taught"] else "all questions that `unveil` asks"
+    yield f"`request.json` is a request, `prompts.json` has {questions}."
     yield ""
     yield f"- **Image.** {prompts.image(box)}"
     yield f"- **Boxes** (`{written['box_format']}`). {prompts.boxes(box)}"
     yield f"  The box (100, 100, 200, 200) of an image of 300 x 300 pixels: `{box['example']}`."
     longest = f", at most {written['max_new_tokens']} tokens" if written["max_new_tokens"] else ""
     precision = f", --precision {written['evaluated_in']}" if written["evaluated_in"] else ""
-    yield f"- **Figures are of** the likeliest token each time{longest}{precision}; `generation_config.json` says so."
+    of = "Figures are of" if found.scores else "It is asked for"
+    yield f"- **{of}** the likeliest token each time{longest}{precision}; `generation_config.json` has it so."
     if written["system"]:
         yield f"- **System prompt.** {cell(written['system'])}"
     yield ""

@@ -61,7 +61,7 @@ def load(config: RecipeOptions, device: torch.device, teaches_form: bool = False
     A recipe that teaches the form of an answer asks without a hint at it; others ask as the model is asked. ``save``
     declares the form in which was asked, so that the trained model is asked in the same.
     """
-    _refuse(config, device)
+    refuse(config, device)
     four_bits = config.method == "qlora"
     loaded = models.load(
         config.model,
@@ -83,7 +83,7 @@ def load(config: RecipeOptions, device: torch.device, teaches_form: bool = False
     return loaded
 
 
-def _refuse(config: RecipeOptions, device: torch.device) -> None:
+def refuse(config: RecipeOptions, device: torch.device) -> None:
     """Raises ``TrainingError`` for what is of use, or possible, on a GPU only."""
     if device.type == "cuda":
         return
@@ -119,16 +119,16 @@ def prepare(model: Any, config: RecipeOptions) -> Any:
     if config.method == "full":
         loop.trainable(model, parts)
         return model
-    from peft import LoraConfig, get_peft_model
-
-    lora = LoraConfig(
-        r=config.lora_rank,
-        lora_alpha=config.lora_alpha,
-        lora_dropout=config.lora_dropout,
-        revision=config.revision,
-        target_modules=model_parts.linear_layers(model, sorted(parts)),
-    )
     with models.calm_peft():
+        from peft import LoraConfig, get_peft_model
+
+        lora = LoraConfig(
+            r=config.lora_rank,
+            lora_alpha=config.lora_alpha,
+            lora_dropout=config.lora_dropout,
+            revision=config.revision,
+            target_modules=model_parts.linear_layers(model, sorted(parts)),
+        )
         return get_peft_model(model, lora)
 
 

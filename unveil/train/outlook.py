@@ -94,7 +94,12 @@ def counted(
 
 
 def lines(config: RecipeOptions, asked: Sequence[Asked], work: Work, times: float = 1.0) -> list[Foretold]:
-    """Tokens, weights, updates, memory, disk and time of training on ``times`` as much as is asked."""
+    """Tokens, weights, updates, memory, disk and time of training on ``times`` as much as is asked.
+
+    Raises ``TrainingError`` where this machine cannot do it, unless another one is named.
+    """
+    if config.device_type is None:
+        adapters.refuse(config, models.default_device())
     try:
         model = model_of(config)
     except HubError as error:

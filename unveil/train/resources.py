@@ -54,10 +54,12 @@ def first_look(config: RecipeOptions, trainings: int = 1) -> Outlook:
     """All that can be looked at before the data are read, for so many trainings one after the other.
 
     Raises ``WriteError`` where the output cannot be written, ``ModelError`` where the model cannot be had or spoken
-    with, and ``NeedsError`` where disk or memory will not do.
+    with, ``TrainingError`` for what this device cannot do, and ``NeedsError`` where disk or memory will not do.
     """
     files.writable(config.out)
-    chat, device = adapters.chat_of(config), models.default_device()
+    device = models.default_device()
+    adapters.refuse(config, device)
+    chat = adapters.chat_of(config)
     found = _footprint(config, device)
     line = f"{config.model}: boxes as {chat.box_format.name}; {fits(found, config, device, trainings)}"
     return Outlook(chat, found, device, line)
