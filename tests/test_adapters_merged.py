@@ -9,7 +9,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 from unveil.testing.models import fresh
 from unveil.train import adapters
-from unveil.vlm import models
+from unveil.vlm import imports, models
 
 TARGETS = ["q_proj", "down_proj"]
 
@@ -21,7 +21,7 @@ def adapted(folder: Path) -> Path:
     base.save_pretrained(folder / "base")
     tiny.chat.processor.save_pretrained(folder / "base")
     torch.manual_seed(1)
-    with models.calm_peft():
+    with imports.calm_peft():
         lora = get_peft_model(base, LoraConfig(r=2, lora_alpha=6, target_modules=TARGETS, init_lora_weights=False))
     lora.active_peft_config.base_model_name_or_path = str(folder / "base")
     lora.save_pretrained(folder / "adapter")
@@ -56,7 +56,7 @@ def test_a_sum_is_rounded_once(tmp_path: Path) -> None:
 def test_what_is_handed_over_in_training_is_the_same(tmp_path: Path) -> None:
     folder = adapted(tmp_path)
     base = models.load(tmp_path / "base", device="cpu", dtype=torch.bfloat16).model
-    with models.calm_peft():
+    with imports.calm_peft():
         lora = PeftModel.from_pretrained(base, folder)
     right, found = expected(folder), adapters.merged(lora)
     assert found.keys() == right.keys() and all(torch.equal(found[name], right[name]) for name in right)

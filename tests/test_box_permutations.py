@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from unveil.evaluate.box_curves import Resamples
-from unveil.evaluate.box_figures import COMPARED, Boxes
+from unveil.evaluate.box_figures import COMPARED, Boxes, figures
 from unveil.evaluate.box_permutations import p_values
 from unveil.evaluate.detections import BoxAnswer
 
@@ -65,3 +65,34 @@ def test_of_many_patients_some_swaps_are_drawn() -> None:
     assert p == pytest.approx(dict.fromkeys(COMPARED, 1 / 301))
     same = [row._replace() for row in found]
     assert set(p_values(Boxes(same, clusters), Boxes(found, clusters), COMPARED, 300, 0).values()) == {1.0}
+
+
+def test_models_that_differ_in_the_names_of_false_boxes_or_in_how_sure_they_are_are_told_apart() -> None:
+    """Seven patients have an a, found at 0.5, and a b that is missed, and one box is false.
+
+    It is an a of the first model and a b of the second, both at 0.9, so AP of a is 1/2 and 1, mAP 1/4 and 1/2. With j
+    of the false ones called a, AP of a is 7 / (7 + j): as far apart are the models with all swapped and with none only,
+    2 of 128. FROC takes names together, and hits and misses are as sure. Then a b at 0.9 and one at 0.1 against two at
+    0.5 each, which add up to the same.
+    """
+
+    def made(*said: tuple[str, float]) -> Boxes:
+        names, scores = zip(("a", 0.5), *said, strict=True)
+        boxes = (TRUE, *[FAR] * len(said))
+        rows = [
+            BoxAnswer(
+                *(f"q{i}", f"i{i}", "diagnosis", f"p{i}", 10_000.0, True, True, 0),
+                *(boxes, names, scores, (TRUE, (80.0, 80.0, 90.0, 90.0)), ("a", "b"), None),
+            )
+            for i in range(7)
+        ]
+        return Boxes(rows, [row.cluster for row in rows])
+
+    first, second = made(("a", 0.9)), made(("b", 0.9))
+    p = p_values(first, second, COMPARED, 100, 0)
+    assert (p["ap50"], p["froc"]) == (2 / 128, 1)
+    apart = figures({"first": first, "second": second}, [("second", "first")], 100, 0)[1]["second"]["first"]
+    assert (apart["ap50"].value, apart["ap50"].differing) == (0.25, 7)
+    assert (apart["froc"].value, apart["froc"].differing) == (0, 0)
+    unsure, sure = made(("b", 0.5), ("b", 0.5)), made(("b", 0.9), ("b", 0.1))
+    assert unsure.differing(sure, "froc").all() and not unsure.differing(unsure, "froc").any()

@@ -325,16 +325,19 @@ def test_the_page_and_the_terminal_tell_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From files, one model with confidences and one without; a name is escaped, and of the second the reason stands
-    there instead of a curve. Where there are too many boxes for all resamples, that is said in both."""
+    there instead of a curve. Where there are too many boxes for all resamples, that is said in both. Each image is
+    asked for two names that it has not, so that more answers than images have nothing to find."""
     monkeypatch.setattr(box_figures, "BOXES_DRAWN", 1)
     records = [record(("<i>nodule", A), ("cyst", B), name=f"r{i}", split="test") for i in range(3)]
     dialogues = [dialogue("diagnosis", name=f"d{i}", of=r.id) for i, r in enumerate(records)]
+    absent = [dialogue("localisation", target=t, name=f"{t}{r.id}", of=r.id) for r in records for t in ("mass", "scar")]
     text = diagnosis(("<i>nodule", A), ("mass", B))
     for model, tokens in (("bare", ()), ("sure", ((len(text), -0.1),))):
-        write_jsonl(tmp_path / f"{model}.jsonl", [predicted(d, text, tokens=tokens) for d in dialogues])
+        rows = [predicted(d, text, tokens=tokens) for d in dialogues] + [predicted(d, "No.") for d in absent]
+        write_jsonl(tmp_path / f"{model}.jsonl", rows)
     files = tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl"
     write_jsonl(files[0], records)
-    write_jsonl(files[1], dialogues)
+    write_jsonl(files[1], dialogues + absent)
     models = {model: tmp_path / f"{model}.jsonl" for model in ("bare", "sure")}
     scores = score(*files, models, tmp_path, resamples=201)
     show_scores(scores)
@@ -349,3 +352,5 @@ def test_the_page_and_the_terminal_tell_it(
     assert "<b>bare: no AP and no FROC.</b> 3 of 3 answers" in section and "mass (3)" in section
     assert '<p class="fine">Intervals of AP and FROC come from 200 of the 201' in section
     assert not re.search(r">\s*(None|nan)\b", section)
+    seen = " ".join(section.split())
+    assert "6 answers about 3 images. 6 of the answers are to questions with nothing to find" in seen

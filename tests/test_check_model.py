@@ -15,6 +15,7 @@ from unveil.core.box_formats import BOX_FORMATS
 from unveil.pipelines import check_model, check_model_words
 from unveil.pipelines.check_model import Config
 from unveil.testing.models import ENTRIES, fresh, saved
+from unveil.train import resources
 from unveil.vlm import families, models
 from unveil.vlm.families import FAMILIES, Family
 from unveil.vlm.features import Features
@@ -28,7 +29,7 @@ def test_every_family(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever is used agrees in both precisions; a token tree is used where one is grown."""
     one, entry = fresh(name), ENTRIES[name]
     weights = one.model.num_parameters()
-    found = check_model.looked_at(one, None, QUICK)
+    found = check_model.looked_at(one, None, QUICK, 0)
     parts = {(c["what"], c["precision"]): c for c in found["agreement"]}
     assert found["agrees"] and len(parts) == 8 and found["known"] == (entry.model_type in FAMILIES)
     assert all(parts["log-probabilities", p]["agrees"] and parts["sampling", p]["agrees"] for p in QUICK.precisions)
@@ -75,6 +76,18 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert {one["precision"] for one in json.loads(file.read_text())["agreement"]} == {"float32"}
 
 
+def test_memory_is_told_beside_what_was_free_before_the_model_was_loaded(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training loads a model of its own, and this one has gone by then."""
+    free, load = [7 * 10**9], models.load
+    monkeypatch.setattr(resources, "free_memory", lambda device: free[-1])
+    monkeypatch.setattr(models, "load", lambda *given, **how: free.append(10**9) or load(*given, **how))
+    file = tmp_path / "found.json"
+    assert checked(folder, "--json", file, "--images", 0, "--batch-size", 1, "--precisions", "float32") == 0
+    assert {one["free"] for one in json.loads(file.read_text())["memory"]} == {7 * 10**9}
+
+
 def test_an_engine_that_is_wrong_is_told_and_ends_with_1(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,7 +113,7 @@ def test_what_cannot_be_computed_is_told_with_its_error(folder: Path, monkeypatc
 
     monkeypatch.setattr(Features, "_encode", broken)
     one = models.load(folder, device="cpu")
-    found = check_model.looked_at(one, None, replace(QUICK, images=0))
+    found = check_model.looked_at(one, None, replace(QUICK, images=0), 0)
     assert not found["agrees"] and found["boxes"]["asked"] == []
     assert check_model_words.verdict(found).count("KeyError: 'pixel_values'") == 8
     json.dumps(found, allow_nan=False)
@@ -144,7 +157,7 @@ def test_options_that_leave_nothing(
 
 def test_as_many_images_as_are_asked_for() -> None:
     """One too, although two are drawn to compare."""
-    found = check_model.looked_at(fresh("llava_clip"), None, replace(QUICK, images=1, precisions=("float32",)))
+    found = check_model.looked_at(fresh("llava_clip"), None, replace(QUICK, images=1, precisions=("float32",)), 0)
     assert {one["n"] for one in found["boxes"]["asked"] if "n" in one} == {1}
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 import yaml
+from huggingface_hub import HfApi
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 
 from tests.helpers.finished import finished
+from tests.helpers.serving import free_port
 from unveil.cli import main as unveil
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.provenance import OutputError
@@ -23,7 +27,7 @@ from unveil.export import llama_cpp, model, prompts, push
 from unveil.export.access import AccessError
 from unveil.export.output import ExportError
 from unveil.testing.models import fresh, saved
-from unveil.vlm import models
+from unveil.vlm import imports, models
 from unveil.vlm.families import ModelError
 
 
@@ -67,31 +71,8 @@ def test_the_card_says_what_is_known(run: Path, tmp_path: Path) -> None:
     assert "| train | 3 |" in body and "| test | 2 |" in body
     found = json.loads((run / "scores.json").read_text())["models"]["sft"]["metrics"]["closed"]
     [row] = [line for line in body.splitlines() if line.startswith("| Closed questions |")]
-    assert f"| {found['n']} |" in row and f"{found['value']:.3f}" in row
+    assert f"| closed | {found['n']} |" in row and "`" not in row and f"{found['value']:.3f}" in row
     assert "add 0.5" in body and "at most 12 tokens" in body
-
-
-def test_the_card_says_of_its_trainings_what_is_so(run: Path, tmp_path: Path) -> None:
-    """Only where val chose is that said; all trainings are named, the last that tells says what was taught; names of
-    figures are code, and nothing is said of figures or of teaching that nobody knows of."""
-    card = (model.main(config(run, tmp_path / "out")) / "README.md").read_text()
-    assert "learnt from the split train alone.\n" in card and "| `closed` |" in card and "**Figures are of**" in card
-    assert "`prompts.json` has the questions that it was taught" in card
-    before = json.loads((run / "sft" / "run.json").read_text())
-    copy, first = tmp_path / "run", tmp_path / "first"
-    shutil.copytree(run / "sft", copy / "dpo")
-    shutil.copytree(run / "sft", first)
-    (first / "run.json").write_text(json.dumps(before | {"chosen": {"updates": 9, "kept": 7}}))
-    last = before | {"command": "train dpo", "config": {"model": str(first), "records": before["config"]["records"]}}
-    (copy / "dpo" / "run.json").write_text(json.dumps(last))
-    card = (model.main(config(copy, tmp_path / "dpo")) / "README.md").read_text()
-    assert "It began as acme/base-2b" in card and "alone, and val chose among its weights.\n" in card
-    assert "- Trained by `unveil train sft` 0.1.0: updates 9; its answers on val chose the weights of step 7.\n" in card
-    assert "- Then trained by `unveil train dpo` 0.1.0: method full.\n" in card
-    assert json.loads((tmp_path / "dpo" / "prompts.json").read_text())["questions"].keys() == {"diagnosis"}
-    (copy / "dpo" / "run.json").unlink()
-    card = (model.main(config(copy, tmp_path / "alone")) / "README.md").read_text()
-    assert "taught" not in card and "learnt from the split" not in card and "Figures are of" not in card
 
 
 def test_what_is_there_is_left_alone(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,7 +96,7 @@ def lora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny = fresh("llava_siglip")
     tiny.model.to(torch.bfloat16).save_pretrained(base)
     for name, targets in (("language", r".*language_model.*q_proj"), ("both", r".*q_proj")):
-        with models.calm_peft():
+        with imports.calm_peft():
             peft = get_peft_model(
                 fresh("llava_siglip").model.to(torch.bfloat16),
                 LoraConfig(r=2, lora_alpha=6, target_modules=targets, init_lora_weights=False),
@@ -159,6 +140,7 @@ def test_an_adapter_alone(lora: Path, tmp_path: Path, capsys: pytest.CaptureFixt
         ({"push": "me/mine"}, "--push: only what is written --for hub"),
         ({"push": "mine", "for_": "hub"}, "OWNER/NAME"),
         ({"public": True}, "--public: name the repository"),
+        ({"public": True, "restricted": True, "push": "me/mine", "for_": "hub"}, "leave one out"),
         ({"weights": "adapter", "for_": "gguf"}, "whole models"),
         ({"name": "dpo"}, "no model dpo: there are sft"),
     ],
@@ -176,33 +158,90 @@ def test_what_learnt_from_closed_data_is_not_published_unasked(run: Path, tmp_pa
     assert "**Do not publish**" in card.read_text()
 
 
-def test_a_folder_is_uploaded_when_that_is_asked_for(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Private, with what was written and nothing else."""
-    calls: list[tuple[str, dict[str, Any]]] = []
-
-    class Hub:
-        def create_repo(self, repository: str, **how: Any) -> None:
-            calls.append((repository, how))
-
-        def upload_folder(self, **how: Any) -> None:
-            calls.append((how["repo_id"], how))
-
-    monkeypatch.setattr("huggingface_hub.HfApi", Hub)
+def opened(run: Path, copy: Path) -> Path:
+    """The same run on data that are open."""
     records = [replace(r, source=replace(r.source, access="open")) for r in read_jsonl(run / "records.jsonl", Record)]
-    copy = tmp_path / "run"
     copy.mkdir()
     for part in ("sft", "dialogues.jsonl", "scores.json"):
         (copy / part).symlink_to(run / part)
     write_jsonl(copy / "resplit.jsonl", records)
+    return copy
+
+
+def test_what_it_learnt_from_before_counts_too(run: Path, tmp_path: Path) -> None:
+    """Its own data are open; those of the model that training began from are not, and then nobody knows which."""
+    copy = opened(run, tmp_path / "run")
+    (copy / "sft").unlink()
+    shutil.copytree(run / "sft", copy / "sft")
+    before = tmp_path / "before" / "first"
+    before.mkdir(parents=True)
+    (before / "config.json").write_text("{}")
+    closed = tmp_path / "closed.jsonl"
+    rows = read_jsonl(run / "records.jsonl", Record)
+    write_jsonl(closed, [replace(r, source=replace(r.source, dataset="clinic", access="dua")) for r in rows])
+    for folder, told in (copy / "sft", {"model": str(before)}), (before, {"model": "acme/2b", "records": str(closed)}):
+        about = {"command": "train sft", "config": told, "inputs": {}, "versions": {}}
+        (folder / "run.json").write_text(json.dumps(about))
+    with pytest.raises(AccessError, match=r"not all data are said to be open: clinic \(dua, 6 images\)"):
+        model.main(config(copy, tmp_path / "out", for_="hub"))
+    card = (model.main(config(copy, tmp_path / "out", for_="hub", restricted=True)) / "README.md").read_text()
+    assert "| clinic |" in card and "| drawn |" in card and 'base_model: "acme/2b"' in card
+    closed.unlink()
+    with pytest.raises(AccessError, match="the records that first learnt from are not there"):
+        model.main(config(copy, tmp_path / "hub", for_="hub"))
+    card = (model.main(config(copy, tmp_path / "hub", for_="hub", restricted=True)) / "README.md").read_text()
+    assert "The records of the training of first were not there" in card and "**Do not publish**" in card
+
+
+class Hub:
+    """Takes what is uploaded; ``private`` is what a repository is that is there already."""
+
+    def __init__(self, private: bool | None = None):
+        self.private, self.calls = private, list[tuple[str, dict[str, Any]]]()
+
+    def create_repo(self, repository: str, **how: Any) -> None:
+        self.calls.append((repository, how))
+        self.private = how["private"] if self.private is None else self.private
+
+    def model_info(self, repository: str) -> Any:
+        return SimpleNamespace(private=self.private)
+
+    def upload_folder(self, **how: Any) -> None:
+        self.calls.append((how["repo_id"], how))
+
+
+def test_a_folder_is_uploaded_when_that_is_asked_for(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Private, with what was written and nothing else."""
+    hub = Hub()
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: hub)
+    copy = opened(run, tmp_path / "run")
     model.main(config(copy, tmp_path / "out", for_="hub"))
-    assert not calls
+    assert not hub.calls
     out = model.main(config(copy, tmp_path / "out", for_="hub", push="me/mine"))  # it is there already
-    assert calls[0] == ("me/mine", {"private": True, "exist_ok": True})
-    assert calls[1][1]["folder_path"] == out and not (out / "run.json").exists()
-    push.upload(out, "me/mine", private=False)
-    assert calls[2][1]["private"] is False
+    assert hub.calls[0] == ("me/mine", {"private": True, "exist_ok": True})
+    assert hub.calls[1][1]["folder_path"] == out and not (out / "run.json").exists()
+
+
+def test_nothing_is_uploaded_for_all_to_see_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository that is there stays what it is, whatever is asked of a new one."""
+    hub = Hub(private=False)
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: hub)
+    with pytest.raises(ExportError, match="all may see this repository: name another, or add --public"):
+        push.upload(tmp_path, "me/mine", private=True)
+    assert len(hub.calls) == 1
+    push.upload(tmp_path, "me/mine", private=False)
+    assert len(hub.calls) == 3
+
+
+def test_a_hub_that_cannot_be_reached_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the client's own error, which is none of the operating system's."""
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr("huggingface_hub.HfApi", partial(HfApi, endpoint=f"http://127.0.0.1:{free_port()}"))
+    with pytest.raises(ExportError, match=r"--push me/mine: .*refused.*the same command goes on") as told:
+        push.upload(tmp_path, "me/mine", private=True)
+    assert "hf_secret" not in str(told.value)
 
 
 def test_what_llama_cpp_cannot_see_with_is_refused(run: Path, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ ALLOWED = {
     "evaluate": {"core", "gate", "experts", "vlm"},
     "train": {"core", "vlm"},
     "rl": {"core", "gate", "vlm", "experts", "train"},
+    "review": {"core", "gate", "experts", "vlm", "evaluate"},
     "pipelines": {
         "core",
         "synthetic",
@@ -46,6 +47,7 @@ ALLOWED = {
         "experts",
         "curate",
         "evaluate",
+        "review",
         "train",
         "rl",
     },
@@ -149,6 +151,12 @@ def test_no_torch_outside_its_rooms(path: Path) -> None:
     """The core, ingest, curate and scoring need no torch."""
     heavy = {"torch", "transformers", "accelerate", "peft"} & {name.split(".")[0] for name in imports(path)}
     assert not heavy or room(path) in {"vlm", "testing", "train", "rl"}, f"{path.name} imports {heavy}"
+
+
+def test_what_fetches_code_as_it_is_imported_is_imported_in_one_place() -> None:
+    """That place, ``unveil/vlm/imports.py``, names them to a function and not in a statement."""
+    found = {path.name: {"peft", "bitsandbytes"} & {name.split(".")[0] for name in imports(path)} for path in SOURCES}
+    assert not {name: libraries for name, libraries in found.items() if libraries}
 
 
 def test_models_for_tests_need_a_plain_installation_only() -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
 
-from tests.helpers.drawing import Vllm, drawing
 from unveil.rl import losses
 from unveil.rl.losses import adapted, averaged, clip_share, clipped_policy, clipped_value, importance
-from unveil.testing.models import loaded
 from unveil.train.losses import anchor, kl_terms, preference
 from unveil.vlm.scorer import token_logps
 
@@ -296,21 +293,6 @@ def test_the_coefficient_of_kl_follows_its_target(kl: float, factor: float) -> N
 def test_the_gain_of_the_coefficient() -> None:
     """Half of an error of 1/5: 1.1."""
     assert adapted(2.0, 1.0, 0.1, gain=0.5) == pytest.approx(2.2)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short waits between repetitions, and no proxy or key of the environment."""
-    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "OPENAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def vllm() -> Iterator[Vllm]:
-    """A server that has the model as it is before training."""
-    with drawing(models={"base": loaded("llava_siglip")}) as running:
-        yield running
 
 
 # ------------------------------------------------------------------------------------------------------------- formulas

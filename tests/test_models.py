@@ -23,7 +23,7 @@ from tests.conftest import SIZES, dialogue, draw
 from tests.helpers.trees import linear_of
 from unveil.core import pixels
 from unveil.testing.models import TREES, loaded, parts, saved
-from unveil.vlm import model_parts, models
+from unveil.vlm import imports, model_parts, models
 from unveil.vlm.chat import Chat
 from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError, Profile, profile_of
@@ -56,7 +56,7 @@ def test_other_families_are_loaded_from_the_disk(name: str, tmp_path: Path) -> N
 def test_an_adapter_that_peft_wrote_is_loaded(with_processor: bool, tmp_path: Path) -> None:
     """It says nothing of boxes, which are its family's then, or as the user names them; TRL adds the processor."""
     base = AutoModelForImageTextToText.from_pretrained(saved("llava_clip", tmp_path / "base"))
-    with models.calm_peft():
+    with imports.calm_peft():
         lora = get_peft_model(base, LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
     lora.save_pretrained(tmp_path / "adapter")
     if with_processor:

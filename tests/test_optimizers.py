@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +15,6 @@ from tests.helpers.tuning import short_run
 from unveil.train import optimizers, sft
 from unveil.train.loop import TrainingError
 from unveil.train.options import Optimizer
-from unveil.vlm import models
 
 CPU = torch.device("cpu")
 
@@ -84,29 +81,3 @@ def test_what_cannot_be_had_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(TrainingError, match=r"--optimizer adamw-8bit needs bitsandbytes: pip install 'unveil\[quant"):
         optimizers.made("adamw-8bit", groups, 0.1, CPU)
-
-
-def test_nothing_is_fetched_as_bitsandbytes_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would be, where the package kernels is there, which others may go on to use."""
-    (tmp_path / "kernels.py").write_text("")
-    (tmp_path / "bitsandbytes.py").write_text("""
-import logging
-try:
-    import kernels
-    fetched = True
-except ImportError:
-    fetched = False
-    logging.getLogger("bitsandbytes.backends").warning("could not be fetched")
-""")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    for name in ("kernels", "bitsandbytes"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    assert importlib.import_module("bitsandbytes").fetched
-    monkeypatch.delitem(sys.modules, "bitsandbytes")
-    warned: list[str] = []
-    monkeypatch.setattr(logging.Logger, "callHandlers", lambda _, record: warned.append(record.getMessage()))
-    assert not models.import_bitsandbytes().fetched and not warned
-    assert importlib.import_module("kernels").__file__ == str(tmp_path / "kernels.py")
-    monkeypatch.delitem(sys.modules, "kernels")
-    assert not models.import_bitsandbytes().fetched and "kernels" not in sys.modules
-    monkeypatch.delitem(sys.modules, "bitsandbytes")

@@ -13,10 +13,11 @@ import pytest
 import tyro
 
 from unveil import cli
-from unveil.core import options
+from unveil.core import options, provenance
 from unveil.ingest.reading import Options
 from unveil.pipelines import run
-from unveil.pipelines.options import BenchmarkOptions
+from unveil.pipelines.options import BenchmarkOptions, PreferOptions, RunOptions
+from unveil.train.options import RecipeOptions, TrainOptions
 from unveil.vlm.resolution import Resolution
 
 
@@ -141,6 +142,24 @@ def test_every_option_has_a_sentence_and_stands_in_one_group(name: str) -> None:
     groups = options.groups_of(kind)
     grouped = Counter(option for group in groups.values() for option in group)
     assert grouped.keys() <= known and not groups.keys() & known and set(grouped.values()) <= {1}
+
+
+def test_the_main_job_shows_in_groups_what_training_is_told() -> None:
+    """What recipes group it does too, and all of training's own, since they are not its headline options."""
+
+    def grouped(kind: type) -> set[str]:
+        return {option for group in options.groups_of(kind).values() for option in group}
+
+    own = {field.name for field in dataclasses.fields(RunOptions)}
+    assert (grouped(RecipeOptions) & own) | set(vars(TrainOptions)["__annotations__"]) - {"seldom"} <= grouped(
+        RunOptions
+    )
+
+
+def test_what_trains_otherwise_makes_no_other_pairs() -> None:
+    """But for what is refused to be learnt from, of which no pairs are made."""
+    training = set(vars(TrainOptions)["__annotations__"]) - {"seldom", "allow_benchmark_test"}
+    assert training <= PreferOptions.passing | provenance.PASSING
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)

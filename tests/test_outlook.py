@@ -60,6 +60,13 @@ def test_a_dry_run_writes_nothing_and_says_all(
     assert set(tmp_path.rglob("*")) == there
 
 
+def test_what_this_machine_cannot_do_is_refused_unless_another_is_named(tmp_path: Path) -> None:
+    config = sft.Config(dialogues=tmp_path, out=tmp_path, method="qlora")
+    with pytest.raises(loop.TrainingError, match="--method qlora needs a GPU"):
+        told(config)
+    assert told(replace(config, device_type="rtx4090"))["memory"].figure
+
+
 def test_a_model_that_is_not_here_is_known_by_its_shape(tmp_path: Path, offline: None) -> None:
     """A square of 448 pixels has 16 x 16 cells of 28, and what stands around them."""
     name = "Qwen/Qwen2.5-VL-3B-Instruct"

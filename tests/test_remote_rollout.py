@@ -30,14 +30,6 @@ from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Distribution
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short waits between repetitions, and no proxy or key of the environment."""
-    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "OPENAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def vllm() -> Iterator[Vllm]:
     """A server that has the model as it is before training."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from tests.conftest import dialogue
 from unveil.core.files import WriteError
-from unveil.train import outlook, resources, sft
+from unveil.train import adapters, resources, sft
 from unveil.train.footprint import PROGRAM, Footprint
 from unveil.train.lengths import Asked, Lengths, TokenRow
 from unveil.train.loop import TrainingError
-from unveil.train.outlook import Work
 from unveil.train.resources import NeedsError
 from unveil.vlm import models
 from unveil.vlm.families import ModelError
@@ -57,27 +56,6 @@ def test_a_model_is_looked_at_once(tiny_folder: Path, tmp_path: Path, monkeypatc
     assert said.startswith("an image takes 16 tokens") and len(built) == 1
 
 
-@pytest.mark.skipif(models.default_device().type == "cuda", reason="it can all of this")
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"method": "qlora"}, "--method qlora needs a GPU"),
-        ({"offload_activations": True}, "--offload-activations spares a GPU's memory"),
-    ],
-)
-def test_what_this_device_cannot_do_is_told_before_data_are_read(
-    change: dict[str, Any], words: str, tiny_folder: Path, tmp_path: Path
-) -> None:
-    """By a run and by a dry run, unless that is of another device."""
-    asked = config(tmp_path, model=str(tiny_folder), **change)
-    row = [Asked(dialogue("a", "a.png", "Where?"), (96, 64), ("There.",))]
-    with pytest.raises(TrainingError, match=words):
-        resources.first_look(asked)
-    with pytest.raises(TrainingError, match=words):
-        outlook.lines(asked, row, Work())
-    assert [line.what for line in outlook.lines(replace(asked, device_type="h100"), row, Work())][-1] == "time"
-
-
 def test_the_first_look_has_words_for_each_fault(tiny_folder: Path, tmp_path: Path) -> None:
     """In the order in which they are looked at: where the output goes, the model, how it writes boxes."""
     (tmp_path / "file").write_text("")
@@ -89,6 +67,41 @@ def test_the_first_look_has_words_for_each_fault(tiny_folder: Path, tmp_path: Pa
     with pytest.raises(ModelError, match="box format 'boxes' is not known"):
         resources.first_look(replace(asked, box_format="boxes"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"method": "qlora"}, "--method qlora needs a GPU"),
+        ({"offload_activations": True}, "--offload-activations spares a GPU's memory"),
+        ({"optimizer": "paged-adamw-8bit"}, "--optimizer paged-adamw-8bit lets moments leave a GPU's memory"),
+        ({"attention": "flex_attention"}, "--attention flex_attention has no backward pass on cpu"),
+    ],
+)
+def test_what_this_machine_cannot_do_is_said_before_anything_is_read(more: dict, said: str, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=said):
+        resources.first_look(config(tmp_path, **more))
+
+
+def test_a_library_that_is_missing_is_said_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(TrainingError, match="--optimizer adamw-8bit needs bitsandbytes"):
+        resources.first_look(config(tmp_path, optimizer="adamw-8bit"))
+    with pytest.raises(TrainingError, match="--method qlora needs bitsandbytes"):
+        adapters.refuse(config(tmp_path, method="qlora"), torch.device("cuda"))
+
+
+def test_activations_are_not_named_where_weights_are_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take nothing of what is held; where rows are too much they help."""
+    monkeypatch.setattr(resources, "free_disk", lambda folder: 10**12)
+    monkeypatch.setattr(resources, "free_memory", lambda device: 10**9)
+    asked, gpu = config(tmp_path, method="lora"), torch.device("cuda")
+    with pytest.raises(NeedsError, match=r"are free: --method qlora keeps frozen weights in 4 bits, or take a smaller"):
+        resources.fits(FOUND, asked, gpu, trainings=1)
+    ways = resources.ways_out(FOUND, ROWS, asked, "cuda", 10**10)
+    assert ways.endswith("--offload-activations keeps activations in the host's memory")
 
 
 def test_too_little_disk_or_memory_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,3 +53,15 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     assert run_folder.find(tmp_path, "aar").name == "aar"
     with pytest.raises(RecordError, match="a model itself"):
         run_folder.find(tmp_path / "dpo", "aar")
+
+
+def test_a_model_has_learnt_from_the_data_of_those_before_it(tmp_path: Path) -> None:
+    """c began from b, and b from a; that a says that it began from c is no circle."""
+    names = {"a": "c", "b": "a", "c": "b"}
+    for name, before in names.items():
+        folder = model(tmp_path / f"of-{name}" / name)
+        config = {"model": str(tmp_path / f"of-{before}" / before)}
+        (folder / "run.json").write_text(json.dumps({"command": "train sft", "config": config, "inputs": {}}))
+    assert [one.name for one in run_folder.find(tmp_path / "of-c").lineage] == ["c", "b", "a"]
+    (tmp_path / "of-a" / "a" / "run.json").unlink()
+    assert [one.name for one in run_folder.find(tmp_path / "of-c").lineage] == ["c", "b"], "a is of no training of ours"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,18 +17,10 @@ from tests.helpers.finished import finished
 from tests.helpers.serving import free_port
 from unveil.core.provenance import DryRun
 from unveil.core.records import Prediction, Record, RecordError
-from unveil.evaluate import served
+from unveil.evaluate import predict, served
 from unveil.gate import GateError
 from unveil.testing.models import fresh, loaded, saved
 from unveil.vlm.models import Loaded
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short waits between repetitions, and no proxy or key of the environment."""
-    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "OPENAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +87,9 @@ def test_the_same_model_is_told(run: Path, vllm: Vllm, tmp_path: Path, capsys: p
     assert served.main(again) and len(vllm.bodies) == asked, "is there already"
 
 
-def test_a_part_and_a_server_without_log_probabilities(run: Path, vllm: Vllm, tmp_path: Path) -> None:
+def test_a_part_and_a_server_without_log_probabilities(
+    run: Path, vllm: Vllm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def without(n: int, reply: Reply) -> Reply:
         return reply | {"choices": [one | {"logprobs": None} for one in reply["choices"]]}
 
@@ -102,6 +97,37 @@ def test_a_part_and_a_server_without_log_probabilities(run: Path, vllm: Vllm, tm
     assert served.main(config(run, vllm, tmp_path / "out", limit=3))
     found = told(tmp_path / "out")
     assert found["questions"] == 3 and found["figures"]["mismatch"]["value"] is None
+    assert "the server tells no log-probabilities" in capsys.readouterr().err
+
+
+def test_answers_that_begin_otherwise_have_no_common_log_probabilities(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both tell how likely their tokens were, of which none is the other's: the server is not to blame."""
+    both = [(said("1", "None", (4, -0.5)), said("1", "Yes", (3, -0.1)))]
+    figures = served.compared(both, {"r1": Record("r1", "0.png", 100, 100)}, 100, 0)
+    assert figures["mismatch"]["value"] is None
+    told = {"model": "m", "host": "h", "questions": 1, "figures": figures, "without_logprobs": False}
+    served._show(told, 0.99)
+    assert "no two answers begin alike" in (shown := capsys.readouterr().err) and "server tells no" not in shown
+
+
+def test_the_kinds_of_questions_that_the_run_asked_are_asked(run: Path, vllm: Vllm, tmp_path: Path) -> None:
+    """Of diagnoses alone the run has answers, without log-probabilities, so that they are made again here."""
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    predict.main(
+        predict.Config(
+            dialogues=copy / "dialogues.jsonl",
+            out=copy / "sft" / "predictions.jsonl",
+            model=str(copy / "sft"),
+            kinds=("diagnosis",),
+            max_new_tokens=12,
+            confidence=False,
+            restart=True,
+        )
+    )
+    assert served.main(config(copy, vllm, tmp_path / "out"))
+    assert told(tmp_path / "out")["questions"] == len(vllm.bodies) == 2
+    assert told(tmp_path / "out")["figures"]["mismatch"]["n"] == 2 and (tmp_path / "out" / "here.jsonl").is_file()
 
 
 # ------------------------------------------------------------------------------------------------------------ causes
@@ -174,14 +200,14 @@ def test_the_model_before_training(run: Path, tmp_path: Path) -> None:
 def test_an_adapter_without_its_part_on_the_tower(tmp_path: Path) -> None:
     from peft import LoraConfig, get_peft_model
 
-    from unveil.vlm import exported, models
+    from unveil.vlm import exported, imports, models
 
     base = saved("llava_siglip", tmp_path / "base")
     run = finished(tmp_path / "run")
     for file in (run / "sft").iterdir():
         file.unlink()
     torch.manual_seed(0)
-    with models.calm_peft():
+    with imports.calm_peft():
         lora = get_peft_model(
             fresh("llava_siglip").model,
             LoraConfig(r=4, lora_alpha=64, target_modules=["q_proj", "fc1", "linear_1"], init_lora_weights=False),

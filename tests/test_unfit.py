@@ -17,7 +17,7 @@ from transformers import AutoModelForImageTextToText
 from tests.conftest import draw
 from unveil import cli
 from unveil.testing.models import saved
-from unveil.vlm import families, models, unfit
+from unveil.vlm import families, imports, models, unfit
 from unveil.vlm.families import ModelError, by_name, family_of
 
 
@@ -31,7 +31,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def adapter(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An adapter on it."""
     folder = tmp_path_factory.mktemp("adapter")
-    with models.calm_peft():
+    with imports.calm_peft():
         lora = get_peft_model(
             AutoModelForImageTextToText.from_pretrained(whole),
             LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False),

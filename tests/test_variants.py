@@ -77,6 +77,7 @@ def test_advice_is_of_what_a_comparison_can_be_told() -> None:
     assert why_not("mdpo", other) == "r.jsonl: no box: `unveil prefer --name mdpo --noise global` hides all"
     collapsed = ValueError("entropy is 0.1 (--least-entropy): lower --learning-rate")
     assert why_not("aar", collapsed).endswith(" (`unveil train aar` has --least-entropy, `unveil run` has not)")
+    assert why_not("dpo", ValueError("no pair: give --seed. Or --model.")) == "no pair: give --seed. Or --model."
     plain = ValueError("lower --learning-rate, or deal by `unveil check --records R`")
     assert why_not("dpo", plain) == str(plain)
 

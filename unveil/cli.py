@@ -169,6 +169,13 @@ COMMANDS: dict[str, Command] = {
     ),
     "convert model": Command("vlm.convert", "LLaVA-Med 1.5 and LLaVA-1.5 as transformers and all commands load them"),
     "convert pairs": Command("curate.convert", "preference pairs to or from the form that TRL reads"),
+    "review": Command(
+        "review.review",
+        "a page in the browser: people decide about records, questions, pairs or answers",
+        GOES_ON,
+        told=partial(_made, "decisions"),
+        options="review.options:ReviewOptions",
+    ),
     "study": Command(
         "pipelines.study",
         "a full comparison over several seeds of preference methods, of rewards or of baselines",

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from PIL import Image
 
@@ -154,7 +155,8 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def drawing(**served: Any) -> Iterator[Vllm]:
-    """The server on a free port of the loopback."""
+    """The server on a free port of the loopback, which is asked without proxy or key of the environment, and again
+    after a short wait."""
     vllm = Vllm(**served)
 
     class Handler(BaseHTTPRequestHandler):
@@ -186,7 +188,11 @@ def drawing(**served: Any) -> Iterator[Vllm]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield vllm
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
+            for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "OPENAI_API_KEY"):
+                patch.delenv(name, raising=False)
+            yield vllm
     finally:
         server.shutdown()
         server.server_close()

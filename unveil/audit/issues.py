@@ -23,13 +23,17 @@ class Issue:
     message: str
     count: int
     examples: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    """All records that somebody should look at for it, where it is of single ones: `unveil review --faults` does."""
 
 
-def issue(name: str, severity: Severity, message: str, places: Sequence[str]) -> Iterator[Issue]:
+def issue(
+    name: str, severity: Severity, message: str, places: Sequence[str], ids: Sequence[str] = ()
+) -> Iterator[Issue]:
     """An issue if there is any place for it; {} in the message is their number."""
     if places:
         found = message.replace("{}", str(len(places)))
-        yield Issue(name, severity, found, len(places), tuple(places[:EXAMPLES]))
+        yield Issue(name, severity, found, len(places), tuple(places[:EXAMPLES]), tuple(dict.fromkeys(ids)))
 
 
 def in_split(record: Record) -> str:

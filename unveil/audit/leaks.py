@@ -62,7 +62,7 @@ def _of_copies(groups: Sequence[Sequence[Record]], shared: Sequence[str]) -> Ite
     """Each copy beside one image of its group, not beside all: 10,000 equal frames would make 50 million pairs."""
     across: list[str] = []
     within: list[str] = []
-    disagree: list[str] = []
+    disagree: list[tuple[Record, Record]] = []
     patients: list[str] = []
     for group in groups:
         # the first that has a split, or a patient: two others that lie apart do not both agree with it
@@ -74,7 +74,7 @@ def _of_copies(groups: Sequence[Sequence[Record]], shared: Sequence[str]) -> Ite
                 (across if apart else within).append(f"{in_split(dealt)} = {in_split(r)}")
             differ = Counter(f.label for f in r.findings) != Counter(f.label for f in group[0].findings)
             if differ and not _of_one_volume(r, group[0]):
-                disagree.append(f"{in_split(group[0])} = {in_split(r)}")
+                disagree.append((group[0], r))
             if r.patient and (r.source.dataset, r.patient) != (known.source.dataset, known.patient):
                 patients.append(f"{known.id} (patient {known.patient}) = {r.id} (patient {r.patient})")
     kinds = "the same, near-identical, mirrored or turned"
@@ -87,7 +87,13 @@ def _of_copies(groups: Sequence[Sequence[Record]], shared: Sequence[str]) -> Ite
     yield from issue(
         "copy_across_patients", "warning", f"{{}} images are copies of one of another patient ({kinds})", patients
     )
-    yield from issue("copy_annotated_differently", "warning", "{} copies have other findings than the first", disagree)
+    yield from issue(
+        "copy_annotated_differently",
+        "warning",
+        "{} copies have other findings than the first",
+        [f"{in_split(first)} = {in_split(r)}" for first, r in disagree],
+        [r.id for pair in disagree for r in pair],
+    )
     yield from issue("copy", "info", f"{{}} further images are copies ({kinds})", within)
 
 

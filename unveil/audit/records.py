@@ -222,13 +222,17 @@ def _copies(images: Sequence[ReadImage], near: bool, workers: int = 1) -> list[l
 
 def _of_images(records: Sequence[Record], images: Sequence[ReadImage]) -> Iterator[Issue]:
     seen = list(zip(records, images, strict=True))
-    broken = [f"{r.id}: {look.problem}" for r, look in seen if look.problem]
+    unread = [(r.id, look.problem) for r, look in seen if look.problem]
+    broken = [f"{name}: {problem}" for name, problem in unread]
     good = [(r, look) for r, look in seen if not look.problem]
     changed = [r.id for r, look in good if r.source.sha256 not in (None, look.sha256)]
-    sizes = [f"{r.id}: {r.size} in the record, {look.size} in the file" for r, look in good if r.size != look.size]
-    yield from issue("unreadable_image", "error", "{} images cannot be read", broken)
-    yield from issue("changed_image", "error", "{} images are not the files that were annotated (sha256)", changed)
-    yield from issue("wrong_size", "error", "{} images have another size than their record", sizes)
+    others = [(r, look) for r, look in good if r.size != look.size]
+    sizes = [f"{r.id}: {r.size} in the record, {look.size} in the file" for r, look in others]
+    yield from issue("unreadable_image", "error", "{} images cannot be read", broken, [name for name, _ in unread])
+    message = "{} images are not the files that were annotated (sha256)"
+    yield from issue("changed_image", "error", message, changed, changed)
+    message = "{} images have another size than their record"
+    yield from issue("wrong_size", "error", message, sizes, [r.id for r, _ in others])
 
 
 # Annotations
@@ -236,15 +240,17 @@ def _of_images(records: Sequence[Record], images: Sequence[ReadImage]) -> Iterat
 
 def _of_annotations(records: Sequence[Record]) -> Iterator[Issue]:
     uses = Counter(record.id for record in records)
-    problems = [
-        f"{record.id}: finding {n} ({finding.label}): {problem}"
+    wrong = [
+        (record.id, f"finding {n} ({finding.label}): {problem}")
         for record in records
         for n, finding in enumerate(record.findings, 1)
         if (problem := _wrong(finding, record))
     ]
+    problems = [f"{name}: {problem}" for name, problem in wrong]
     yield from issue("no_records", "error", "there is not one record", [] if records else ["0 records"])
     yield from issue("duplicate_id", "error", "{} ids stand more than once", [i for i, n in uses.items() if n > 1])
-    yield from issue("bad_annotation", "error", "{} findings have a box, mask or label that cannot be one", problems)
+    message = "{} findings have a box, mask or label that cannot be one"
+    yield from issue("bad_annotation", "error", message, problems, [name for name, _ in wrong])
 
 
 def _wrong(finding: Finding, record: Record) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unveil.core.digests import about_run
+from unveil.core.digests import about_run, folder_of
 from unveil.core.records import RecordError
 from unveil.core.untrusted import read_json
 
@@ -32,6 +32,13 @@ class RunModel:
     """Its run.json: what trained it, with which settings."""
     asked: dict[str, Any] | None = None
     """The run.json of its predictions: how it was asked."""
+    before: RunModel | None = None
+    """The trained model that its training began from, if that lies here."""
+
+    @property
+    def lineage(self) -> list[RunModel]:
+        """This model and the trained ones before it, the last one first: it has learnt from the data of all."""
+        return [self, *(self.before.lineage if self.before else ())]
 
     @property
     def files(self) -> list[Path]:
@@ -75,7 +82,7 @@ def is_model(folder: Path) -> bool:
     return folder.is_dir() and any((folder / file).is_file() for file in MODELS)
 
 
-def _of(folder: Path) -> RunModel:
+def _of(folder: Path, after: frozenset[Path] = frozenset()) -> RunModel:
     run, training = _beside(folder), about_run(folder / "run.json")
     name, predictions = folder.absolute().name, folder / "predictions.jsonl"
     scores = _scores(run / "scores.json", name)
@@ -89,7 +96,16 @@ def _of(folder: Path) -> RunModel:
         scores=scores,
         training=training,
         asked=about_run(predictions.with_name("predictions.jsonl.run.json")),
+        before=_before(folder, told.get("model"), after),
     )
+
+
+def _before(folder: Path, model: str | None, after: frozenset[Path]) -> RunModel | None:
+    """The trained model of this name, unless it is one of those that came of it."""
+    after |= {folder.resolve()}
+    base = folder_of(model) if model else folder
+    trained = is_model(base) and about_run(base / "run.json") is not None
+    return _of(base, after) if trained and base.resolve() not in after else None
 
 
 def _beside(folder: Path) -> Path:

@@ -59,6 +59,20 @@ def side_by_side(first: Ranked, second: Ranked) -> Ranked:
     )
 
 
+def differing_clusters(first: Ranked, second: Ranked) -> Bools:
+    """The clusters in which the boxes of two models are not equally sure or not the same hits at the first threshold of
+    IoU, (C,)."""
+    number_C, other_C = (np.bincount(one.cluster_D, minlength=len(one.true_C)) for one in (first, second))
+    apart_C: Bools = number_C != other_C
+    rows, others = (
+        np.column_stack([one.cluster_D, one.score_D, one.hit_DT[:, 0]])[~apart_C[one.cluster_D]]
+        for one in (first, second)
+    )
+    rows, others = (of[np.lexsort(of.T[::-1])] for of in (rows, others))
+    apart_C[rows[(rows != others).any(1), 0].astype(int)] = True
+    return apart_C
+
+
 @dataclass(frozen=True)
 class Resamples:
     """How often each cluster was drawn in some resamples."""

@@ -25,6 +25,7 @@ from unveil.evaluate.box_curves import (
     Ranked,
     Resamples,
     average_precision,
+    differing_clusters,
     precision_at_recalls,
     sensitivities,
 )
@@ -259,20 +260,18 @@ class Boxes:
             counting = int(np.any([one.true_C for one in self.by_size[size]], axis=0).sum())
         return len(self.proven.answers), int((self.answers_C > 0).sum()), counting
 
-    def signature(self, figure: str) -> Floats:
-        """What of each cluster goes into a figure, (C, S): two models that agree there have answered alike."""
+    def differing(self, other: Boxes, figure: str) -> Bools:
+        """The clusters in which what goes into one of ``COMPARED`` is not the same of another model, (C,)."""
         if figure in self.ratios:
-            return np.stack([self.ratios[figure].numerators_C, self.ratios[figure].denominators_C], 1)
-        ranked, clusters = self.pooled, len(self.clusters)
-        hit_D = ranked.hit_DT[:, 0]
-        return np.stack(
-            [
-                np.bincount(ranked.cluster_D[of_D], weights_D[of_D], clusters)
-                for of_D in (hit_D, ~hit_D)
-                for weights_D in (np.ones(len(hit_D)), ranked.score_D)
-            ],
-            1,
+            own, its = (np.stack(of.ratios[figure][:2]) for of in (self, other))
+            differ_C: Bools = (np.abs(own - its) > bootstrap.ROUNDING).any(0)
+            return differ_C
+        if figure == "froc":
+            return differing_clusters(self.pooled, other.pooled)
+        found_C: Bools = np.any(
+            [differing_clusters(one, other.by_name[name]) for name, one in self.by_name.items()], axis=0
         )
+        return found_C
 
 
 def figures(
@@ -320,8 +319,7 @@ def curve_resamples(models: Iterable[Boxes], resamples: int) -> int:
 def _difference(a: Boxes, b: Boxes, figure: str, value: float, drawn_B: Floats) -> Difference:
     n, clusters, fewest = map(min, a.size(figure), b.size(figure))
     found = estimate(value, drawn_B, n, clusters, fewest, lowest=-1.0)
-    apart_C = (np.abs(a.signature(figure) - b.signature(figure)) > bootstrap.ROUNDING).any(1)
-    return difference(found, int(apart_C.sum()))
+    return difference(found, int(a.differing(b, figure).sum()))
 
 
 def mean(values_N: Floats) -> Floats:

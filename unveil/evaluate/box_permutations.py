@@ -13,7 +13,6 @@ from functools import partial
 
 import numpy as np
 
-from unveil.core.bootstrap import ROUNDING
 from unveil.evaluate.box_curves import Bools, Floats, Ranked, Resamples, average_precision, sensitivities, side_by_side
 from unveil.evaluate.box_figures import FEWEST, Boxes, curve_resamples, mean
 from unveil.evaluate.estimates import divided
@@ -43,7 +42,7 @@ def _p_of_curves(first: Boxes, second: Boxes, curves: Sequence[str], swaps: int,
     names = [side_by_side(_coarse(one), _coarse(second.by_name[name])) for name, one in first.by_name.items()]
     pooled = side_by_side(first.pooled, second.pooled)
     images_C = np.concatenate([first.images_C, second.images_C])
-    differ_C: Bools = np.any(np.abs(first.signature(curves[0]) - second.signature(curves[0])) > ROUNDING, axis=1)
+    differ_C: Bools = np.any([first.differing(second, name) for name in curves], axis=0)
 
     def figures(weights_BC: Floats) -> dict[str, Floats]:
         drawn = Resamples.of(weights_BC)

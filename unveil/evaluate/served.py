@@ -19,7 +19,7 @@ from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.dialects import heard
 from unveil.core.geometry import mean_iou
 from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Prediction, Record, RecordError
+from unveil.core.records import KINDS, Prediction, Record, RecordError
 from unveil.core.run_folder import RunModel
 from unveil.core.untrusted import read_json
 from unveil.evaluate import predict, score, served_causes
@@ -89,11 +89,13 @@ def _check(config: Config, found: RunModel, out: Path) -> dict[str, Any]:
     theirs, ours = ({p.id: p for p in read_jsonl(file, Prediction)} for file in (there, here))
     both = [(ours[i], p) for i, p in theirs.items() if i in ours]
     records = {record.id: record for record in read_jsonl(found.records, Record)}
-    figures = compared(both, records, config.resamples, config.seed)
-    part = Elsewhere(part=theirs.keys() != ours.keys() or config.limit is not None)
+    whole = theirs.keys() == ours.keys() and config.limit is None and {*asked.kinds} == {*KINDS}
     answers = {"here": here, "served": there}
-    score.score(found.records, found.dialogues, answers, out, (), config.seed, config.resamples, elsewhere=part)
+    part, drawn = Elsewhere(part=not whole), (config.seed, config.resamples)
+    score.score(found.records, found.dialogues, answers, out, (), *drawn, elsewhere=part)
+    figures = compared(both, records, config.resamples, config.seed)
     told: dict[str, Any] = {"model": name, "host": server.host, "questions": len(both), "figures": figures}
+    told["without_logprobs"] = not any(q.tokens for _, q in both)
     told["differing"] = [p.id for p, q in both if p.answer != q.answer]
     if told["differing"] or (figures["mismatch"]["value"] or 0) > MISMATCH:
         server.model = name
@@ -126,6 +128,7 @@ def how_asked(config: Config, found: RunModel) -> PredictOptions:
         model=str(found.folder),
         name="here",
         split=config.split,
+        kinds=tuple(told.get("kinds", KINDS)),
         limit=config.limit,
         max_new_tokens=told.get("max_new_tokens", 384),
         precision=told.get("precision", "auto"),
@@ -153,11 +156,12 @@ def _served(config: Config, asked: PredictOptions, name: str, out: Path) -> Pred
 
 
 def _here(config: Config, found: RunModel, asked: PredictOptions, out: Path) -> Path:
-    """The answers of this process: those of the run, if they are of these weights and questions."""
+    """The answers of this process: those of the run, if they are of these weights and questions, with what tokens were
+    worth."""
     told = found.asked
     if found.predictions and told and "finished" in told:
         weights = digests.digest(digests.of_model(found.folder)[0])
-        known = {"split": config.split, "image": "own", "engine": "own"}
+        known = {"split": config.split, "image": "own", "engine": "own", "confidence": True}
         same = all(told["config"].get(key, value) == value for key, value in known.items())
         if same and {weights, digests.sha256(asked.dialogues)} <= set(told["inputs"].values()):
             console.say(f"here: the answers of the run, {found.predictions}")
@@ -199,7 +203,8 @@ def _show(told: Mapping[str, Any], least: float) -> None:
     title = f"{told['model']} at {told['host']} and here, {told['questions']} questions"
     console.table(title, ["", "value and 95 % interval"], rows)
     if told["figures"]["mismatch"]["value"] is None:
-        console.say("the server tells no log-probabilities, so whether these agree is not known")
+        lack = "the server tells no log-probabilities" if told["without_logprobs"] else "no two answers begin alike"
+        console.say(f"{lack}, so whether log-probabilities agree is not known")
     equal = told["figures"]["equal"]["value"]
     verdict = "it answers as the model does here" if equal >= least else "it does not answer as the model does here"
     console.say(f"{verdict}: {100 * equal:.1f} % equal answers ({100 * least:g} % are asked for)")

@@ -7,7 +7,6 @@ whether images were drawn, how complete the annotation is, how the files were ma
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -170,12 +169,9 @@ def synthetic(records: Sequence[Record]) -> str:
     return f"yes, {drawn} of {len(records)} images are drawn" if drawn else "none that the records tell of"
 
 
-_CODE = re.compile(r"`[\w.-]+`")
-
-
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A table in Markdown; a value between backticks is code, whose letters stand for themselves."""
-    lines = [header, ["---"] * len(header), *([v if _CODE.fullmatch(v) else cell(v) for v in row] for row in rows)]
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *([cell(value) for value in row] for row in rows)]
     return [f"| {' | '.join(line)} |" for line in lines]
 
 

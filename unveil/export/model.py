@@ -48,7 +48,7 @@ class Config(PluginOptions):
     push: str | None = None
     """hub: upload the folder to this repository, OWNER/NAME, which is made private where there is none."""
     public: bool = False
-    """push: make a new repository public."""
+    """push: upload to a repository that all may see; a new one is made so."""
     restart: bool = False
     """Write over what another run has left in `out`."""
 
@@ -57,7 +57,7 @@ def main(config: Config) -> Path:
     """Writes the folder, uploads it where that is asked for, and returns it."""
     _contradictions(config)
     found = run_folder.find(config.run, config.name)
-    inputs: list[Any] = [*digests.of_model(found.folder), *found.files]
+    inputs: list[Any] = [*digests.of_model(found.folder), *dict.fromkeys([*found.files, *_data(found)])]
     out = output.make("export model", config, inputs, partial(_export, config, found), "files")
     if config.push:
         push.upload(out, config.push, not config.public)
@@ -71,12 +71,15 @@ def _contradictions(config: Config) -> None:
         raise RecordError("--push: a repository is OWNER/NAME")
     if config.public and config.push is None:
         raise RecordError("--public: name the repository by --push")
+    if config.public and config.restricted:
+        raise RecordError("--public: what is written --restricted is for those who may see the data: leave one out")
     if config.weights == "adapter" and config.for_ == "gguf":
         raise RecordError("--weights adapter: llama.cpp's converter is given whole models; leave it out")
 
 
 def _export(config: Config, found: RunModel, folder: Path, left_out: LeftOut) -> int:
-    records = list(jsonl.read_jsonl(found.records, Record)) if found.records else []
+    rows = (record for file in _data(found) for record in jsonl.read_jsonl(file, Record))
+    records = list({(record.source.dataset, record.id): record for record in rows}.values())
     if config.for_ == "hub":
         _refuse_closed(config, found, records)
     written = _weights(config, found, folder)
@@ -86,11 +89,16 @@ def _export(config: Config, found: RunModel, folder: Path, left_out: LeftOut) ->
     return sum(path.is_file() for path in folder.rglob("*"))
 
 
+def _data(found: RunModel) -> list[Path]:
+    """The records that a model has learnt from, and those before it that it came of, as far as they are there."""
+    return list(dict.fromkeys(of.records for of in reversed(found.lineage) if of.records))
+
+
 def _refuse_closed(config: Config, found: RunModel, records: list[Record]) -> None:
-    if not records and not config.restricted:
+    if (blank := [of.name for of in found.lineage if not of.records]) and not config.restricted:
         raise access.AccessError(
-            "--for hub is for publication, and the records that the model learnt from are not there, so whether they "
-            "are open is not known; --restricted writes it all the same"
+            f"--for hub is for publication, and the records that {' and '.join(blank)} learnt from are not there, so "
+            "whether they are open is not known; --restricted writes it all the same"
         )
     access.refuse(records, config.restricted, "--for hub")
 
@@ -102,13 +110,11 @@ def _weights(config: Config, found: RunModel, folder: Path) -> dict[str, Any]:
     if config.for_ == "gguf":
         llama_cpp.refuse(*exported.architecture(found.folder))
     asked = found.asked or {}
-    taught = _kinds(found)
-    how = (asked.get("decoding", {}).get("max_new_tokens"), taught or list(KINDS))
+    how = (asked.get("decoding", {}).get("max_new_tokens"), _kinds(found))
     if config.weights == "adapter":
         written = exported.adapter(found.folder, folder, config.for_, *how)
     else:
         written = exported.whole(found.folder, folder, config.dtype, *how)
-    written["taught"] = bool(taught)
     written["evaluated_in"] = asked.get("config", {}).get("precision")
     prompts.write(folder, written)
     if config.for_ == "gguf":
@@ -117,7 +123,6 @@ def _weights(config: Config, found: RunModel, folder: Path) -> dict[str, Any]:
 
 
 def _kinds(found: RunModel) -> list[Kind]:
-    """What the model was taught to answer, by the last training that tells; none where nobody knows."""
-    told = [training["config"].get("kinds") for training in model_card.trainings(found.training)]
-    taught = next((kinds for kinds in reversed(told) if kinds), ())
-    return [kind for kind in KINDS if kind in taught]
+    """What the model was taught to answer; all that there is where nobody knows."""
+    taught = (found.training or {}).get("config", {}).get("kinds")
+    return [kind for kind in KINDS if kind in taught] if taught else list(KINDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 
 from unveil import __version__
 from unveil.core import files
-from unveil.core.digests import about_run
 from unveil.core.measures import MEASURES
 from unveil.core.records import SPLITS, Record, Source
 from unveil.core.run_folder import RunModel
@@ -31,7 +31,7 @@ def write(
     folder: Path, found: RunModel, records: Sequence[Record], written: Mapping[str, Any], reader: str, restricted: bool
 ) -> None:
     """Writes README.md; no path of this machine stands in it."""
-    base = base_of(found.training) or (Path(written["base"]).name if written["adapter"] else None)
+    base = base_of(found) or (Path(written["base"]).name if written["adapter"] else None)
     top = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in _front(records, base, written).items()]
     parts = [
         *_head(found, records, restricted),
@@ -43,20 +43,14 @@ def write(
     files.write_text(folder / "README.md", "\n".join(["---", *top, "---", "", *parts, ""]))
 
 
-def base_of(training: Mapping[str, Any] | None) -> str | None:
+def base_of(found: RunModel) -> str | None:
     """The model that training began from, through all trainings before it; of a local one the folder's name alone."""
-    name = next((one["config"]["model"] for one in trainings(training) if one["config"].get("model")), None)
-    if name is None:
+    training = found.lineage[-1].training or {}
+    name = training.get("config", {}).get("model")
+    if not name:
         return None
-    return Path(name).name if Path(name).is_absolute() or Path(name).is_dir() else str(name)
-
-
-def trainings(training: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-    """The run.json of each training that a model went through, the first one first."""
-    if training is None:
-        return []
-    name = training["config"].get("model")
-    return [*trainings(about_run(Path(name) / "run.json") if name else None), training]
+    local = name in training["inputs"] or Path(name).is_absolute() or Path(name).is_dir()
+    return Path(name).name if local else str(name)
 
 
 def _front(records: Sequence[Record], base: str | None, written: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,43 +68,34 @@ def _front(records: Sequence[Record], base: str | None, written: Mapping[str, An
 
 def _head(found: RunModel, records: Sequence[Record], restricted: bool) -> Iterator[str]:
     yield from (f"# {cell(found.name)}", "", f"**{STATEMENT}**", "")
-    if (restricted and access.closed(records)) or (restricted and not records):
+    if restricted and (access.closed(records) or not all(of.records for of in found.lineage)):
         yield from ("**Do not publish**: it was written for those who may see all data that it learnt from.", "")
 
 
 def _base(found: RunModel, base: str | None, written: Mapping[str, Any]) -> Iterator[str]:
+    training = found.training or {}
+    chosen = training.get("chosen", {})
     yield from ("## What it is", "")
     kind = "A LoRA adapter on" if written["adapter"] else "A vision-language model"
     origin = f" {cell(base or 'a model that nobody has named')}" if written["adapter"] else ""
     yield f"- {kind}{origin} of the family `{written['family']}`, kept in {written['dtype']}."
     if base and not written["adapter"]:
         yield f"- It began as {cell(base)}, whose licence holds for it too."
-    for number, training in enumerate(trainings(found.training)):
-        told = ", ".join(f"{name} {cell(str(value))}" for name, value in _settings(training).items() if name != "kept")
-        by = f"`unveil {training['command']}` {training.get('versions', {}).get('unveil', '')}".rstrip()
-        kept = (
-            f"; its answers on val chose the weights of step {_settings(training)['kept']}" if _picked(training) else ""
-        )
-        yield f"- {'Then trained' if number else 'Trained'} by {by}{': ' if told else ''}{told}{kept}."
-    if found.training is None:
+    if training:
+        told = ", ".join(f"{name} {cell(str(value))}" for name, value in chosen.items())
+        by = f"`unveil {training['command']}` {training['versions'].get('unveil', '')}".rstrip()
+        yield f"- Trained by {by}{': ' if told else ''}{told}."
+    else:
         yield "- How it was trained is not known: no run.json lies beside it."
     yield ""
 
 
-def _settings(training: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = training.get("chosen", {})
-    return found
-
-
-def _picked(training: Mapping[str, Any]) -> bool:
-    """Whether answers on val chose among the weights of a training."""
-    return "kept" in _settings(training)
-
-
 def _data(found: RunModel, records: Sequence[Record]) -> Iterator[str]:
     yield from ("## What it learnt from", "")
+    if blank := [of.name for of in found.lineage if not of.records]:
+        whose = " and ".join(map(cell, blank))
+        yield from (f"The records of the training of {whose} were not there when this card was written.", "")
     if not records:
-        yield from ("The records of its training were not there when this card was written.", "")
         return
     counts = Counter(record.split for record in records)
     yield from table(("split", "images"), [(split, str(counts[split])) for split in SPLITS if counts[split]])
@@ -130,10 +115,7 @@ def _data(found: RunModel, records: Sequence[Record]) -> Iterator[str]:
     )
     strictest = access.strictest(records)
     yield ""
-    if found.training:
-        val = ", and val chose among its weights" if any(map(_picked, trainings(found.training))) else ""
-        yield f"It learnt from the split train alone{val}."
-    yield f"Drawn images: {synthetic(records)}."
+    yield f"It learnt from the split train alone, and was chosen by val. Drawn images: {synthetic(records)}."
     yield f"Who may see these data may see the model: **{strictest}** ({access.MEANINGS[strictest]})."
     yield ""
 
@@ -161,7 +143,7 @@ def _figures(found: RunModel) -> Iterator[str]:
     rows = [
         (
             measure.name,
-            f"`{key}`",
+            key,
             str(metrics[key]["n"]),
             *map(_value, (base.get(key), metrics[key])),
             _change(apart.get(key)),
@@ -195,21 +177,19 @@ def _limits(one: Mapping[str, Any], sign: str) -> str:
 def _asking(found: RunModel, written: Mapping[str, Any], reader: str) -> Iterator[str]:
     box = written["box"]
     yield from ("## How to ask it", "")
+    name = shlex.quote(found.name)
     if written["adapter"]:
-        yield from (f"`vllm serve BASE --enable-lora --lora-modules {found.name}=.`, where BASE is its base.", "")
+        yield from (f"`vllm serve BASE --enable-lora --lora-modules {name}=.`, where BASE is its base.", "")
     else:
-        name, kept = found.name, written["dtype"]
-        yield from ("```bash", SERVE[reader].format(name=name, dtype=kept), "```", "")
-    questions = "the questions that it was taught" if written["taught"] else "all questions that `unveil` asks"
-    yield f"`request.json` is a request, `prompts.json` has {questions}."
+        yield from ("```bash", SERVE[reader].format(name=name, dtype=written["dtype"]), "```", "")
+    yield "`request.json` is a request, `prompts.json` all questions that it was taught; others it may answer anyhow."
     yield ""
     yield f"- **Image.** {prompts.image(box)}"
     yield f"- **Boxes** (`{written['box_format']}`). {prompts.boxes(box)}"
     yield f"  The box (100, 100, 200, 200) of an image of 300 x 300 pixels: `{box['example']}`."
     longest = f", at most {written['max_new_tokens']} tokens" if written["max_new_tokens"] else ""
     precision = f", --precision {written['evaluated_in']}" if written["evaluated_in"] else ""
-    of = "Figures are of" if found.scores else "It is asked for"
-    yield f"- **{of}** the likeliest token each time{longest}{precision}; `generation_config.json` has it so."
+    yield f"- **Figures are of** the likeliest token each time{longest}{precision}; `generation_config.json` says so."
     if written["system"]:
         yield f"- **System prompt.** {cell(written['system'])}"
     yield ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -42,8 +43,9 @@ def main(config: Config) -> bool:
             config.json, "check-model", config, digests.of_model(config.model), derived=True
         )
         output = stack.enter_context(made) if made else None
+        free = resources.free_memory(models.default_device())  # before the model itself takes of it
         with _memory_explained():
-            found = looked_at(*_loaded(config), config)
+            found = looked_at(*_loaded(config), config, free)
         told(found)
         if config.json and output:
             provenance.write_json(config.json, found)
@@ -71,8 +73,11 @@ def _loaded(config: Config) -> tuple[Loaded, str | None]:
         return models.load(config.model, **{**config.how, "box_format": STAND_IN}, dtype=dtype), str(error)
 
 
-def looked_at(loaded: Loaded, undeclared: str | None, config: Config) -> dict[str, Any]:
-    """All that is found, as JSON values. The model is left in the last precision."""
+def looked_at(loaded: Loaded, undeclared: str | None, config: Config, free: int) -> dict[str, Any]:
+    """All that is found, as JSON values; ``free`` bytes of memory are told beside what training takes.
+
+    The model is left in the last precision.
+    """
     chat, base = loaded.chat, loaded.model
     pictures = drawn(max(2, config.images), config.seed)
     rows = compared_rows(chat, pictures[:2])
@@ -98,7 +103,7 @@ def looked_at(loaded: Loaded, undeclared: str | None, config: Config) -> dict[st
         "boxes": boxes(chat, base.config, config, undeclared, trials),
         "parts": portrait.parts(base),
         "lora": portrait.lora_layers(base),
-        "memory": memory(loaded, config) if config.batch_size else [],
+        "memory": memory(loaded, config, free) if config.batch_size else [],
         "not_supported": portrait.unsupported(found.scorer),
     }
 
@@ -117,10 +122,8 @@ def drawn(count: int, seed: int) -> list[LesionImage]:
     for number in range(count):
         image, _ = dataset.draw_one(dataset.Patient(seed, number))
         [lesion] = image.findings
-        box, array = box_of_mask(lesion.mask), pixels.to_rgb(image.pixels)
-        found.append(
-            _cropped(LesionImage(array, lesion.label, box)) if number % 2 else LesionImage(array, lesion.label, box)
-        )
+        picture = LesionImage(pixels.to_rgb(image.pixels), lesion.label, box_of_mask(lesion.mask))
+        found.append(_cropped(picture) if number % 2 else picture)
     return found
 
 
@@ -129,7 +132,7 @@ def _cropped(picture: LesionImage) -> LesionImage:
     height = picture.pixels.shape[0]
     x1, y1, x2, y2 = picture.box
     top = min(int(y1), height // 4) if y1 >= height - y2 else 0
-    bottom = max(int(y2 + 0.999), height - height // 4) if not top else height
+    bottom = max(math.ceil(y2), height - height // 4) if not top else height
     box: Box = (x1, y1 - top, x2, y2 - top)
     return LesionImage(picture.pixels[top:bottom], picture.label, box)
 
@@ -187,7 +190,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------------ memory
 
 
-def memory(loaded: Loaded, config: Config) -> list[dict[str, Any]]:
+def memory(loaded: Loaded, config: Config, free: int) -> list[dict[str, Any]]:
     """Memory of an update by recipe, foretold: a pass without weights, as ``--dry-run`` tells it."""
     how: dict[str, Any] = {"model": config.model, "out": Path(), "batch_size": config.batch_size}
     data: dict[str, Any] = {"dialogues": Path(), "records": Path()}
@@ -222,7 +225,7 @@ def memory(loaded: Loaded, config: Config) -> list[dict[str, Any]]:
                 "image_tokens": rows.images[2],
                 "trained": taken.trained,
                 "bytes": needed,
-                "free": resources.free_memory(loaded.device),
+                "free": free,
             }
         )
     return found

@@ -53,8 +53,9 @@ class RunOptions(TrainOptions, DryRunOptions):
         "training": (
             *("method", "train_tower", "epochs", "batch_size", "accumulate", "learning_rate", "precision"),
             *("checkpoint_every", "workers", "memory", "gradient_checkpointing"),
-            *("max_length", "lora_rank", "lora_alpha"),
+            *("offload_activations", "optimizer", "max_length", "lora_rank", "lora_alpha", "allow_benchmark_test"),
         ),
+        "model_details": ("revision", "box_format"),
         "questions": ("max_findings", "report_sections", "earlier"),
         "answers": ("answer_batch", "max_new_tokens", "resamples"),
         "comparison": ("compare", "full", "compare_limit", "expert"),
@@ -126,7 +127,7 @@ class PreferOptions(TrainOptions):
     passing: ClassVar = (  # of pairs; training has these among its own settings
         {"method", "epochs", "batch_size", "beta", "sft_weight", "learning_rate", "precision"}
         | {"accumulate", "answer_batch", "edited_spans", "train_tower", "lora_rank", "lora_alpha"}
-        | {"gradient_checkpointing", "memory", "max_length"}
+        | {"gradient_checkpointing", "offload_activations", "optimizer", "memory", "max_length"}
     )
     seldom: ClassVar[tuple[str, ...]] = (
         *("sides", "weights", "agents", "noise", "edited_spans", "samples", "rounds", "sft_weight"),
@@ -249,8 +250,8 @@ class CheckModelOptions(ModelChoice):
     precisions: tuple[Literal["float32", "bf16"], ...] = ("float32", "bf16")
     """What the engine is compared with the model's own forward pass in; float32 takes four bytes a weight."""
     images: CountOrNone = 8
-    """Synthetic images on which it is asked for a box in each box dialect; 0 does not ask. Fewer than 6 give no
-    interval."""
+    """Synthetic images on which it is asked for a box in each box dialect; 0 does not ask. Fewer than 6 give an
+    interval only where all are alike."""
     max_new_tokens: Count = 96
     """Longest of these answers in tokens."""
     batch_size: CountOrNone = 4

@@ -28,7 +28,7 @@ from unveil.core.path_types import InputFile, InputFolder, OutputFolder
 from unveil.core.untrusted import listed, read_json
 from unveil.evaluate.metrics import metric, named_by_place
 from unveil.experts.options import AskedGroup, AskedOptions
-from unveil.pipelines import commands, papers, study_looking, study_tables
+from unveil.pipelines import commands, papers, study_looking, study_review, study_tables
 from unveil.pipelines.paper import PaperRun
 from unveil.pipelines.plans import METRICS, PLANS, Plan, Setting
 
@@ -36,6 +36,8 @@ SEEDS = (1, 2, 3, 4, 5)
 #: Options that only papers have, and only comparisons on synthetic images.
 OF_PAPERS = ("data", "epochs", "limit", "allow_benchmark_test", "dry_run", "asked")
 OF_COMPARISONS = ("document", "patients", "jobs", "threads", "settings")
+#: And of these what the one about reviews has not: its seeds run one after the other.
+NOT_OF_REVIEW = ("jobs", "threads", "settings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +46,13 @@ class Config:
     redo the evaluation of a paper on your copies of its data sets."""
 
     groups: ClassVar = {"papers": ("data", "epochs", "limit", "allow_benchmark_test", "dry_run")}
-    name: Positional[Literal["preferences", "rewards", "baselines", "looking", "umed", "stllava", "mmedpo"]]
+    name: Positional[Literal["preferences", "rewards", "baselines", "looking", "review", "umed", "stllava", "mmedpo"]]
     """preferences: preference methods, their ablations and self-training. rewards: abnormal-aware rewarding and its
     ablations. baselines: mDPO, POVID, SIMA, self-rewarding, and the options --tighten and --attention-loss. looking:
     whether DPO, MMedPO and rewards with and without the one for attention make a fine-tuned model look at the image and
-    use the lesion. umed, stllava, mmedpo: the evaluations of UMed-LVLM, STLLaVA-Med and MMedPO, the papers' own figures
-    beside."""
+    use the lesion. review: whether planted errors of annotation are found sooner in the order of `unveil review` than
+    at random, and what correcting a tenth is worth. umed, stllava, mmedpo: the evaluations of UMed-LVLM, STLLaVA-Med
+    and MMedPO, the papers' own figures beside."""
     seeds: tuple[int, ...] | None = None
     """Seeds; each draws other patients and trains anew. By default 1 to 5; of a paper one alone, 1."""
     out: OutputFolder | None = None
@@ -108,34 +111,32 @@ def main(config: Config) -> Path:
         return _paper(config)
     if config.seeds is None:
         config = replace(config, seeds=SEEDS)
+    if config.name == "review":
+        return _review(config)
     plan = PLANS[config.name]
     out = config.out or Path(f"runs/study-{plan.name}")
-    assert config.seeds is not None
-    if len(config.seeds) < 2 or len(set(config.seeds)) < len(config.seeds):
-        raise records.RecordError("--seeds needs at least two different seeds")
+    seeds = _seeds(config)
     if config.jobs < 1:
         raise records.RecordError("--jobs: one at least")
     settings = _settings(config, plan)
-    tasks = [(seed, setting) for setting in (None, *settings) for seed in config.seeds]
+    tasks = [(seed, setting) for setting in (None, *settings) for seed in seeds]
     folders = {}
     with ThreadPoolExecutor(config.jobs) as pool, console.progress("study", len(tasks)) as advance:
         for task, folder in zip(tasks, pool.map(lambda task: _run(config, plan, out, *task), tasks), strict=True):
             folders[task] = folder
             advance()
-    main = [folders[seed, None] for seed in config.seeds]
+    main = [folders[seed, None] for seed in seeds]
     found = [_values(folder) for folder in main]
     about: dict[str, Any] = {
         "study": plan.name,
-        "seeds": list(config.seeds),
+        "seeds": list(seeds),
         "patients": config.patients,
         "model": config.model,
         "metrics": METRICS,
         "published": dict(plan.published),
         "values": {n: {m: vars(mean([f[n][m] for f in found])) for m in METRICS} for n in _in_all(found, plan)},
         "claims": claims(found, plan),
-        "settings": [
-            _varied(setting, plan, main, [folders[seed, setting] for seed in config.seeds]) for setting in settings
-        ],
+        "settings": [_varied(setting, plan, main, [folders[seed, setting] for seed in seeds]) for setting in settings],
         "by_place": _by_place(main, plan) if plan.varied else [],
         "per_seed": found,
         "versions": provenance.versions(),
@@ -150,10 +151,40 @@ def main(config: Config) -> Path:
     return path
 
 
+def _seeds(config: Config) -> Sequence[int]:
+    """The seeds; raises ``RecordError`` where they tell nothing of chance."""
+    assert config.seeds is not None
+    if len(config.seeds) < 2 or len(set(config.seeds)) < len(config.seeds):
+        raise records.RecordError("--seeds needs at least two different seeds")
+    return config.seeds
+
+
+def _review(config: Config) -> Path:
+    """The study of reviews."""
+    out, seeds = config.out or Path("runs/study-review"), _seeds(config)
+    found = study_review.run_all(out, seeds, config.patients, config.model, config.restart)
+    about = {
+        "study": "review",
+        "seeds": list(seeds),
+        "patients": config.patients,
+        "model": config.model,
+        **study_review.told(found, mean),
+        "versions": provenance.versions(),
+    }
+    path = provenance.write_json(out / "study.json", about)
+    text = study_tables.review_text(about)
+    if config.document:
+        study_tables.write_part(config.document, text, study_review.MARKS)
+    console.say(text)
+    return path
+
+
 def _refuse_strange(config: Config) -> None:
     """Raises ``OptionError`` for options that the study of this name would pass over."""
     paper = config.name in papers.PAPERS
-    usual, strange = Config(name=config.name), OF_COMPARISONS if paper else OF_PAPERS
+    usual = Config(name=config.name)
+    strange: tuple[str, ...] = OF_COMPARISONS if paper else OF_PAPERS
+    strange += NOT_OF_REVIEW if config.name == "review" else ()
     given = [name for name in strange if getattr(config, name) != getattr(usual, name)]
     typed = [
         option.flag
@@ -161,7 +192,8 @@ def _refuse_strange(config: Config) -> None:
         if option.path[0] in given and option.of(config) != option.default
     ]
     if typed:
-        others = [name for name in (*papers.PAPERS, *PLANS) if (name in papers.PAPERS) != paper]
+        of = {**dict.fromkeys(papers.PAPERS, OF_PAPERS), **dict.fromkeys(PLANS, OF_COMPARISONS)}
+        others = [name for name, own in of.items() if set(given) <= {*own}]
         raise options.OptionError(
             f"{', '.join(typed)}: not of `unveil study {config.name}`, but of {', '.join(others)}"
         )

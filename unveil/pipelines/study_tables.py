@@ -16,6 +16,37 @@ def text(about: Mapping[str, Any]) -> str:
     return "\n".join([*_models(about), *_claims(about), *_settings(about), *_by_place(about), *_looking(about)])
 
 
+def review_text(about: Mapping[str, Any]) -> str:
+    """The tables of the study of reviews."""
+    seeds, metrics = about["seeds"], about["metrics"]
+    wrong = [sum(errors.values()) / images for errors, images in zip(about["errors"], about["images"], strict=True)]
+    kinds = list(next(iter(about["found"].values()))["by_kind"])
+    lines = [
+        f"Seeds {', '.join(map(str, seeds))}; {about['patients']} synthetic patients each, model {about['model']},",
+        f"{min(about['images'])} to {max(about['images'])} training images, of which {min(wrong):.0%} to",
+        f"{max(wrong):.0%} have a planted error. Mean over seeds and 95 % interval (Student's t, n {len(seeds)}).",
+        "",
+        "Errors found per 100 decisions, among the first 100; and the share of each kind of error that is among the",
+        "first tenth:",
+        "",
+        f"| order | errors in 100 | more than at random | {' | '.join(kinds)} |",
+        f"|---|---|---|{'---|' * len(kinds)}",
+    ]
+    for order, row in about["found"].items():
+        cells = [_cell(row["by_kind"][kind]) for kind in kinds]
+        apart = "–" if order == "random" else _judged(row["more_than_random"])
+        lines.append(f"| {order} | {_cell(row['errors'])} | {apart} | {' | '.join(cells)} |")
+    lines += ["", "The model that is trained then, on test images whose annotation is true:", ""]
+    lines += [f"| trained on | {' | '.join(metrics.values())} |", f"|---|{'---|' * len(metrics)}"]
+    for arm, title in about["arms"].items():
+        lines.append(f"| {title} | {' | '.join(_cell(about['scores'][arm][m]) for m in metrics)} |")
+    lines += ["", f"| difference | {' | '.join(metrics.values())} |", f"|---|{'---|' * len(metrics)}"]
+    for row in about["differences"]:
+        cells = [_judged(row["metrics"][m]) for m in metrics]
+        lines.append(f"| {row['better']} − {row['than']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _models(about: Mapping[str, Any]) -> list[str]:
     metrics, seeds = about["metrics"], ", ".join(map(str, about["seeds"]))
     lines = [

@@ -242,7 +242,7 @@ def why_not(variant: Variant, error: Exception) -> str:
         told = (f"{way} {does}" for way, does in zip(ways, error.ways.values(), strict=True))
         return f"{error.why}: {', '.join(told)}"
     known = {option.flag for option in options.every(RunOptions)}
-    typed = re.findall(r"(?<![\w-])--[a-z][\w.-]*", re.sub(r"`[^`]*`", "", str(error)))
+    typed = re.findall(r"(?<![\w-])--[a-z][\w-]*(?:\.[\w-]+)*", re.sub(r"`[^`]*`", "", str(error)))
     if lacking := [flag for flag in dict.fromkeys(typed) if flag not in known]:
         return f"{error} (`unveil {_COMMANDS.get(variant, 'prefer')}` has {', '.join(lacking)}, `unveil run` has not)"
     return str(error)

@@ -274,7 +274,7 @@ class Run:
             "method": config.method,
             "learning_rate": config.learning_rate,
             "updates": self.total * config.updates,
-            **({} if self.best.score is None else {"kept": self.best.step}),
+            "kept": self.total if self.best.score is None else self.best.step,
             "precision": config.precision,
             **budget.chosen(config),
         }

@@ -12,10 +12,10 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor
 
 from unveil.core import digests, files, provenance
-from unveil.train import compiled, loop, quantised
+from unveil.train import compiled, loop, optimizers, quantised
 from unveil.train.offload import Offloaded
 from unveil.train.options import RecipeOptions
-from unveil.vlm import model_parts, models
+from unveil.vlm import imports, model_parts, models
 from unveil.vlm.chat import Chat
 from unveil.vlm.choice import TINY
 from unveil.vlm.families import family_of
@@ -84,8 +84,11 @@ def load(config: RecipeOptions, device: torch.device, teaches_form: bool = False
 
 
 def refuse(config: RecipeOptions, device: torch.device) -> None:
-    """Raises ``TrainingError`` for what is of use, or possible, on a GPU only."""
+    """Raises ``TrainingError`` for what cannot be had here, and for what is of use, or possible, on a GPU only."""
+    optimizers.refuse(config.optimizer, device)
     if device.type == "cuda":
+        if config.method == "qlora":
+            optimizers.bitsandbytes("--method qlora")
         return
     if config.attention == "flex_attention":
         raise loop.TrainingError(f"--attention flex_attention has no backward pass on {device.type}: use sdpa")
@@ -119,17 +122,16 @@ def prepare(model: Any, config: RecipeOptions) -> Any:
     if config.method == "full":
         loop.trainable(model, parts)
         return model
-    with models.calm_peft():
-        from peft import LoraConfig, get_peft_model
-
-        lora = LoraConfig(
-            r=config.lora_rank,
-            lora_alpha=config.lora_alpha,
-            lora_dropout=config.lora_dropout,
-            revision=config.revision,
-            target_modules=model_parts.linear_layers(model, sorted(parts)),
-        )
-        return get_peft_model(model, lora)
+    peft = imports.peft()
+    lora = peft.LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        revision=config.revision,
+        target_modules=model_parts.linear_layers(model, sorted(parts)),
+    )
+    with imports.calm_peft():
+        return peft.get_peft_model(model, lora)
 
 
 def spread(accelerator: Accelerator, scorer: Scorer, optimizer: Any, train_tower: bool) -> tuple[Any, Any]:
@@ -234,10 +236,8 @@ def merged(model: Any) -> dict[str, Tensor]:
 
     What is changed is put together on the CPU, a matrix at a time: a second model would not fit beside the first.
     """
-    from peft.tuners.lora import LoraLayer
-
     base = model.get_base_model()
-    layers = {name: m for name, m in base.named_modules() if isinstance(m, LoraLayer)}
+    layers = {name: m for name, m in base.named_modules() if isinstance(m, imports.peft().tuners.lora.LoraLayer)}
     adapters = tuple(f"{name}.lora_" for name in layers)
     out = {}
     for name, value in base.state_dict().items():

@@ -27,7 +27,7 @@ UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**
 LONG = 8192
 """Tokens of a row from which on pairs of them are worth skipping: by its memory, since no GPU has measured it yet."""
 MARGIN = 0.05
-"""Share of the memory that is left free: what is told is not exact (docs/performance.md), and memory goes in pieces."""
+"""Share of the memory that is left free: what is told is not exact (docs/how-to/memory.md), and it goes in pieces."""
 
 
 def parsed(text: str) -> int:

@@ -13,7 +13,7 @@ import torch
 
 from unveil.train.loop import TrainingError
 from unveil.train.options import Optimizer
-from unveil.vlm.models import import_bitsandbytes
+from unveil.vlm import imports
 
 BLOCK = 256
 """Weights whose moments share a scale."""
@@ -28,21 +28,28 @@ BETAS = (0.9, 0.98)
 
 def made(name: Optimizer, groups: Iterable[dict[str, Any]], rate: float, device: torch.device) -> torch.optim.Optimizer:
     """The optimiser of these groups of parameters; raises ``TrainingError`` where it cannot be had here."""
+    refuse(name, device)
     if name == "adamw":
         return torch.optim.AdamW(groups, lr=rate, betas=BETAS)
-    if name == "paged-adamw-8bit" and device.type != "cuda":
-        raise TrainingError(
-            f"--optimizer {name} lets moments leave a GPU's memory, and this is {device.type}: take adamw-8bit"
-        )
     kinds = bitsandbytes(f"--optimizer {name}").optim
     kind = kinds.PagedAdamW8bit if name == "paged-adamw-8bit" else kinds.AdamW8bit
     optimizer: torch.optim.Optimizer = kind(groups, lr=rate, betas=BETAS)
     return optimizer
 
 
+def refuse(name: Optimizer, device: torch.device) -> None:
+    """Raises ``TrainingError`` where an optimiser cannot be had on a device."""
+    if name == "paged-adamw-8bit" and device.type != "cuda":
+        raise TrainingError(
+            f"--optimizer {name} lets moments leave a GPU's memory, and this is {device.type}: take adamw-8bit"
+        )
+    if name != "adamw":
+        bitsandbytes(f"--optimizer {name}")
+
+
 def bitsandbytes(asked: str) -> Any:
     """The library of 8-bit optimisers and 4-bit weights; raises ``TrainingError`` where it is not installed."""
     try:
-        return import_bitsandbytes()
+        return imports.bitsandbytes()
     except ImportError as error:
         raise TrainingError(f"{asked} needs bitsandbytes: pip install 'unveil[quantised]' ({error})") from error

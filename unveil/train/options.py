@@ -102,7 +102,7 @@ class RecipeOptions(TrainOptions, DryRunOptions):
         "watching": ("validate_every", "validation_rows", "log_every", "trackers"),
         "checkpoints": ("checkpoint_every", "keep_checkpoints"),
         "machine": ("precision", "attention", "compile", "workers", "cache_mb", "features"),
-        "memory use": ("gradient_checkpointing", "offload_activations"),
+        "memory_use": ("gradient_checkpointing", "offload_activations"),
     }
     seldom: ClassVar[tuple[str, ...]] = (
         *("lora_dropout", "train_projector", "together", "warmup", "weight_decay", "clip_norm", "attention"),

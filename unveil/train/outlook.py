@@ -94,12 +94,7 @@ def counted(
 
 
 def lines(config: RecipeOptions, asked: Sequence[Asked], work: Work, times: float = 1.0) -> list[Foretold]:
-    """Tokens, weights, updates, memory, disk and time of training on ``times`` as much as is asked.
-
-    Raises ``TrainingError`` where this machine cannot do it, unless another one is named.
-    """
-    if config.device_type is None:
-        adapters.refuse(config, models.default_device())
+    """Tokens, weights, updates, memory, disk and time of training on ``times`` as much as is asked."""
     try:
         model = model_of(config)
     except HubError as error:
@@ -113,6 +108,8 @@ def lines_of(
     """The same of a model; what follows from tokens is not known where an image's are not."""
     here = models.default_device()
     named = GPUS[config.device_type] if config.device_type else None
+    if named is None:
+        adapters.refuse(config, here)
     kind: Kind = "cuda" if named else footprint.kind_of(here)
     config = replace(config, precision=_precision(config, here, named))
     count = round(times * len(asked))

@@ -53,8 +53,9 @@ class Outlook:
 def first_look(config: RecipeOptions, trainings: int = 1) -> Outlook:
     """All that can be looked at before the data are read, for so many trainings one after the other.
 
-    Raises ``WriteError`` where the output cannot be written, ``ModelError`` where the model cannot be had or spoken
-    with, ``TrainingError`` for what this device cannot do, and ``NeedsError`` where disk or memory will not do.
+    Raises ``WriteError`` where the output cannot be written, ``TrainingError`` where what is asked for cannot be had on
+    this machine, ``ModelError`` where the model cannot be had or spoken with, and ``NeedsError`` where disk or memory
+    will not do.
     """
     files.writable(config.out)
     device = models.default_device()
@@ -99,7 +100,7 @@ def disk(found: Footprint, full: bool, trainings: int = 1) -> int:
 
 def fits(found: Footprint, config: RecipeOptions, device: torch.device, trainings: int) -> str:
     """A line about weights, disk and memory; raises ``NeedsError`` where there is less than is needed for certain."""
-    full = adapters.chosen(config, found.weights).method == "full"
+    full, kind = adapters.chosen(config, found.weights).method == "full", footprint.kind_of(device)
     needed, memory = disk(found, full, trainings), found.held
     free, room = free_disk(config.out), free_memory(device)
     if needed > free:
@@ -107,7 +108,7 @@ def fits(found: Footprint, config: RecipeOptions, device: torch.device, training
     if memory > room:
         raise NeedsError(
             f"weights, gradients and Adam's moments need {size(memory)} of memory, and {size(room)} are free: "
-            + ", or ".join([*_words(config, found, footprint.kind_of(device)), "take a smaller model"]),
+            + ", or ".join([*_words(_fewer_held(config, found, kind)), "take a smaller model"]),
             memory,
         )
     return (
@@ -167,12 +168,20 @@ def ways_out(found: Footprint, rows: Lengths, config: RecipeOptions, kind: Kind,
         ways += [f"--batch-size {fitting.batch_size} --accumulate {fitting.accumulate} learns the same with less"]
     ways += ["--gradient-checkpointing"] if config.recomputes and not config.gradient_checkpointing else []
     ways += ["--image-tokens shows less of each image"] if rows.resizes else []
-    ways += _words(config, found, kind)
+    ways += _words(lighter(config, found, kind))
     return ", or ".join(ways) or "take a smaller model, or a machine with more memory"
 
 
 def lighter(config: Some, found: Footprint, kind: Kind) -> Iterator[tuple[str, Some]]:
     """What else would take less memory, whatever the batch: in words, and as a configuration."""
+    yield from _fewer_held(config, found, kind)
+    if kind == "cuda" and not config.offload_activations:
+        away = "--offload-activations keeps activations in the host's memory"
+        yield away, replace(config, offload_activations=True)
+
+
+def _fewer_held(config: Some, found: Footprint, kind: Kind) -> Iterator[tuple[str, Some]]:
+    """What of it takes less for weights, gradients and moments, which no batch changes."""
     method = adapters.chosen(config, found.weights).method
     if 2 * found.trained > found.weights:
         yield "--method lora trains adapters only", replace(config, method="lora")
@@ -180,12 +189,10 @@ def lighter(config: Some, found: Footprint, kind: Kind) -> Iterator[tuple[str, S
         yield "--optimizer adamw-8bit keeps a quarter of Adam's moments", replace(config, optimizer="adamw-8bit")
     if kind == "cuda" and method == "lora":
         yield "--method qlora keeps frozen weights in 4 bits", replace(config, method="qlora")
-    if kind == "cuda" and not config.offload_activations:
-        yield "--offload-activations keeps them in the host's memory", replace(config, offload_activations=True)
 
 
-def _words(config: RecipeOptions, found: Footprint, kind: Kind) -> list[str]:
-    return [words for words, _ in lighter(config, found, kind)]
+def _words(ways: Iterator[tuple[str, Some]]) -> list[str]:
+    return [words for words, _ in ways]
 
 
 def _footprint(config: RecipeOptions, device: torch.device) -> Footprint:

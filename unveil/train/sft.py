@@ -151,8 +151,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
         best.bring_back(policy.model)
         adapters.save(policy.model, chat, config)
         choice: dict[str, Any] = {"method": config.method, "learning_rate": rate, "updates": total}
-        choice |= {} if best.score is None else {"kept": best.step}
-        choice["precision"] = config.precision
+        choice |= {"kept": total if best.score is None else best.step, "precision": config.precision}
         about: dict[str, Any] = {"chosen": choice | budget.chosen(config), **learnt}
         if asked_val:
             told = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}

@@ -7,14 +7,10 @@ with remote code.
 from __future__ import annotations
 
 import logging
-import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +28,7 @@ from transformers import (
 
 from unveil.core import console, digests, faults
 from unveil.core.untrusted import read_json, read_object
-from unveil.vlm import unfit
+from unveil.vlm import imports, unfit
 from unveil.vlm.chat import Chat
 from unveil.vlm.choice import TINY
 from unveil.vlm.families import CLASS_TOKENS, ModelError, by_name, profile_of
@@ -169,7 +165,7 @@ def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTra
         unfit.check_weights(folder, info["missing_keys"], info["mismatched_keys"])
         return model
     base = _load_model(*under, dtype)
-    with calm_peft():
+    with imports.calm_peft():
         merged = unfit.adapted(base, folder, under[0]).merge_and_unload()
     _declare(merged.config, folder)
     return merged
@@ -312,39 +308,6 @@ def quiet() -> None:
     logging.getLogger("accelerate").setLevel(logging.ERROR)
     transformers.utils.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()
-
-
-@contextmanager
-def calm_peft() -> Iterator[None]:
-    """Keeps off the screen that peft asks transformers for a name which will go: no user can do anything about it.
-
-    It imports bitsandbytes where that is installed, which is done before, as it is to be done.
-    """
-    if find_spec("bitsandbytes"):
-        import_bitsandbytes()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated", FutureWarning)
-        yield
-
-
-def import_bitsandbytes() -> Any:
-    """The library of 4-bit weights and 8-bit moments; raises ``ImportError`` where it is not installed.
-
-    As it is imported it fetches compiled code for CPUs from the hub where the package `kernels` is installed. It is
-    kept from that, and from saying that it could not.
-    """
-    hidden, known, said = sys.modules.get("kernels"), "kernels" in sys.modules, logging.getLogger("bitsandbytes")
-    level = said.level
-    said.setLevel(logging.ERROR)
-    sys.modules["kernels"] = None  # type: ignore[assignment]  # by which Python is told that there is none
-    try:
-        return import_module("bitsandbytes")
-    finally:
-        said.setLevel(level)
-        if known:
-            sys.modules["kernels"] = hidden  # type: ignore[assignment]
-        else:
-            del sys.modules["kernels"]
 
 
 def default_device() -> torch.device:

@@ -21,6 +21,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 
 from unveil.core import digests, faults
 from unveil.core.untrusted import JsonError, listed, quoted, read_object
+from unveil.vlm import imports
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
 
@@ -189,8 +190,6 @@ def adapted(base: Any, folder: str, under: str) -> Any:
 
     Raises ``ModelError`` where the adapter is of another model, of which some or all of it fits nowhere.
     """
-    from peft import PeftModel
-
     file = Path(folder) / ADAPTER
     if not file.is_file():
         raise ModelError(f"{folder}: the adapter's folder holds no {ADAPTER}; pickled weights are never opened")
@@ -207,7 +206,7 @@ def adapted(base: Any, folder: str, under: str) -> Any:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
-            tuned = PeftModel.from_pretrained(base, folder)
+            tuned = imports.peft().PeftModel.from_pretrained(base, folder)
         except (RuntimeError, ValueError) as error:
             if faults.out_of_memory(error):
                 raise

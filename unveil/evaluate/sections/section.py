@@ -69,8 +69,9 @@ class Section(Generic[Kept]):
     """From the figures, records, dialogues by id and the records' file what the template is told as
     ``section.pictures``, where it shows some."""
     shown: Callable[[dict[str, Any]], None] | None = None
+    """Shows the most important ones in the terminal, where it does."""
     kinds: Sequence[Kind] = KINDS
     """The kinds of questions whose answers it is shown."""
     truth_alone: bool = False
-    """Whether what it keeps does not depend on the answers: it is then shown those of the first model only."""
-    """Shows the most important ones in the terminal, where it does."""
+    """Whether what its figures read of what it keeps is true of the question, whoever answers: it is then shown the
+    answers of the first model only."""

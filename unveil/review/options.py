@@ -1,0 +1,83 @@
+"""What the commands can be told that show pages."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from tyro.conf import Positional
+
+from unveil.core.number_types import Count, CountOrNone
+from unveil.core.path_types import Input, InputFile, OutputFile
+from unveil.core.records import Split
+
+
+def _user() -> str:
+    """Who has started the command, as the system calls them."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as in a container
+        return "reviewer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageOptions:
+    """Where a page is shown."""
+
+    groups: ClassVar[dict[str, tuple[str, ...]]] = {"page": ("host", "port", "browser")}
+    host: str = "127.0.0.1"
+    """Address that the page is served at; another than this machine's own is seen by others, and not encrypted."""
+    port: CountOrNone = 0
+    """Port that the page is served at; 0 takes a free one."""
+    browser: bool = True
+    """Open the page in this machine's browser."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewOptions(PageOptions):
+    """Show records, questions, pairs or answers with their images, and keep what people decide about them."""
+
+    groups: ClassVar[dict[str, tuple[str, ...]]] = {
+        "beside": ("records", "dialogues", "predictions", "attention", "faults"),
+        "order": ("order", "random_share", "split", "limit", "seed"),
+        "reviewers": ("reviewers", "readings", "adjudicator", "blind"),
+        **PageOptions.groups,
+    }
+    what: Positional[Input]
+    """Records, dialogues, pairs or predictions, or the folder of a run, whose records are shown."""
+    out: OutputFile | None = None
+    """Where decisions go: reviews.jsonl; by default reviews.jsonl in a run's folder, and NAME.reviews.jsonl beside
+    another file. What is there is gone on with."""
+    records: InputFile | None = None
+    """Records of the images, beside dialogues, pairs or predictions."""
+    dialogues: InputFile | None = None
+    """Dialogues that predictions answer."""
+    predictions: tuple[InputFile, ...] = ()
+    """Answers of models about the same images: what they say is shown as a suggestion, and what they doubt comes
+    first."""
+    attention: InputFile | None = None
+    """Attention maps, as `unveil attention` writes them, to lay over the images."""
+    faults: tuple[InputFile, ...] = ()
+    """What was found wrong, as `unveil check --json` and `unveil audit` write it: these items come early."""
+    order: Literal["use", "random", "file"] = "use"
+    """What comes first: what is most likely wrong or tells most, a random order, or the file's."""
+    random_share: float = 0.2
+    """Share of the queue that is drawn at random, by which the share of errors in the whole file can be told."""
+    split: tuple[Split, ...] = ()
+    """Only images of these splits; of a run by default those of train and val, since test images that are corrected
+    where a model doubts them would flatter it."""
+    limit: Count | None = None
+    """Only the first so many of the queue."""
+    seed: int = 0
+    """Seed of the random order and of the sides of pairs."""
+    reviewers: tuple[str, ...] = field(default_factory=lambda: (_user(),))
+    """Who reviews; each has an address of their own."""
+    readings: Count = 1
+    """How many reviewers see each item."""
+    adjudicator: str | None = None
+    """Who decides where readers differ; sees these items only, with what the readers said."""
+    blind: bool = False
+    """Hide which side of a pair is the chosen one, names of models and the truth until the decision is made."""
+    show_identifiers: bool = False
+    """Show names of patients, studies and files, as records hold them."""

@@ -1,0 +1,107 @@
+"""Review: records, questions, pairs or answers on a page, and what people decide about them in a file."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from unveil.core import console, run_folder
+from unveil.core.jsonl import from_json, to_json
+from unveil.core.records import Split
+from unveil.review import journal, ordering, queue, server
+from unveil.review.images import payload
+from unveil.review.items import Items
+from unveil.review.options import ReviewOptions
+from unveil.review.room import ReviewRoom, Sent
+
+Config = ReviewOptions
+OF_RUN = "reviews.jsonl"
+#: A model's answers in a run: to the test questions, and to those of validation.
+ANSWERS = ("predictions.jsonl", "validation.jsonl")
+#: What of a run is shown unless --split says otherwise. What a test image shows is not to be corrected where a model
+#: doubts it: that would flatter the model.
+LEARNT: tuple[Split, ...] = ("train", "val")
+
+
+def main(config: Config) -> Path:
+    """Shows the page until Ctrl-C; returns the file of decisions."""
+    config = resolved(config)
+    assert config.out
+    with (
+        closing(Items(config.what, config.records, config.dialogues)) as items,
+        journal.opened(config.out) as kept,
+    ):
+        beside = ordering.known(items, config)
+        queues = queue.dealt(ordering.ordered(beside, config), config.reviewers, config.readings)
+        room = ReviewRoom(items, kept, queues, config, beside.labels, beside.opinions)
+        app = server.application("review")
+        routes(app, room)
+        people = (*config.reviewers, *([config.adjudicator] if config.adjudicator else []))
+        console.say(f"{len(items)} {items.subject}s of {config.what}; decisions go to {config.out}")
+        server.serve(app, people, config.host, config.port, config.browser)
+    return config.out
+
+
+def resolved(config: Config) -> Config:
+    """The options with what follows from a run's folder, and with the output."""
+    if config.what.is_dir():
+        return _of_run(config)
+    return replace(config, out=config.out or config.what.with_name(f"{config.what.stem}.{OF_RUN}"))
+
+
+def _of_run(config: Config) -> Config:
+    """The records of a run, and what the run knows of them: what its check has found, and what its models answer."""
+    run = config.what
+    asked = config.dialogues or run / "dialogues.jsonl"
+    faults = config.faults or tuple(file for file in [run / "check.json"] if file.is_file())
+    told = (run / run_folder.USUAL / name for name in ANSWERS)
+    answers = config.predictions or tuple(file for file in told if file.is_file())
+    return replace(
+        config,
+        what=run_folder.records_of(run),
+        out=config.out or run / OF_RUN,
+        dialogues=asked if asked.is_file() else None,
+        faults=faults,
+        predictions=answers if asked.is_file() else (),
+        split=config.split or LEARNT,
+    )
+
+
+def routes(app: FastAPI, room: ReviewRoom) -> None:
+    """What the page asks for."""
+
+    @app.get("/api/session")
+    def session(request: Request) -> dict[str, Any]:
+        return room.session(request.scope["reviewer"])
+
+    @app.get("/api/queue")
+    def entries(request: Request, start: int = 0, count: int = 50, which: str = "all") -> dict[str, Any]:
+        return room.queue(request.scope["reviewer"], max(0, start), min(max(0, count), 500), which)
+
+    @app.get("/api/items/{number}")
+    def item(request: Request, number: int) -> dict[str, Any]:
+        return room.show(request.scope["reviewer"], number)
+
+    @app.get("/api/items/{number}/image")
+    def image(request: Request, number: int) -> Response:
+        reviewer = request.scope["reviewer"]
+        room.queued(reviewer, number)
+        shown = room.items.item(number)
+        room.journal.saw(reviewer, shown.id, "its image")
+        return Response(payload(shown), media_type="application/octet-stream")
+
+    @app.post("/api/items/{number}/decision")
+    async def decide(request: Request, number: int) -> dict[str, Any]:
+        said = from_json(Sent, await server.json_of(request))
+        return await run_in_threadpool(room.decide, request.scope["reviewer"], number, said)
+
+    @app.exception_handler(journal.Conflict)
+    def decided_elsewhere(request: Request, error: journal.Conflict) -> Response:
+        words = "decided meanwhile, as in another tab: look at it, then decide"
+        return JSONResponse({"error": words, "decision": to_json(error.last)}, 409)

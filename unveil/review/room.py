@@ -1,0 +1,298 @@
+"""The room of reviews: what a page is told of its items, and what becomes of what it says.
+
+What a reviewer must not know yet is not hidden by the page but never sent to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from unveil.core import geometry
+from unveil.core.decisions import REASONS, SEVERITIES, VERDICTS, Annotation, Decision, Preferred, Reason, Verdict
+from unveil.core.jsonl import to_json
+from unveil.core.records import Dialogue, Pair, Record
+from unveil.review.items import Items, ReviewItem
+from unveil.review.journal import ReviewJournal
+from unveil.review.options import ReviewOptions
+from unveil.review.queue import Queue, Queued
+from unveil.review.server import Refused, Unknown
+from unveil.review.suggestions import Opinion
+
+#: Characters that a text of a decision may have, and marks.
+MOST_TEXT, MOST_MARKS, MOST_CORNERS = 20_000, 1_000, 2_000
+SIDES: Mapping[str, int] = {"left": 0, "right": 1}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A decision as the page sends it. ``revision`` is the one that it stands upon, 0 before the first."""
+
+    verdict: Verdict
+    revision: int
+    sha256: str
+    lead_time: float = 0.0
+    preferred: Literal["left", "right", "tie"] | None = None
+    reasons: tuple[Reason, ...] = ()
+    severity: int | None = None
+    comment: str = ""
+    marks: tuple[Annotation, ...] | None = None
+    """Places as they should be; None where nothing was changed."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """Texts as they should be, by their fields; those of a pair are ``left`` and ``right``."""
+
+
+@dataclass(frozen=True)
+class ReviewRoom:
+    """What is reviewed by whom, and what was decided."""
+
+    items: Items
+    journal: ReviewJournal
+    queues: Mapping[str, Queue]
+    """What each reviewer is shown, in order."""
+    config: ReviewOptions
+    labels: Sequence[str] = ()
+    """Names of findings that a mark may be given besides what is typed."""
+    opinions: Mapping[str, Sequence[Opinion]] = field(default_factory=dict)
+    """What models say, by record."""
+    drafts: dict[tuple[str, int], Any] = field(default_factory=dict)
+
+    def session(self, reviewer: str) -> dict[str, Any]:
+        """What a page needs before its first item."""
+        return {
+            "room": "review",
+            "reviewer": reviewer,
+            "subject": self.items.subject,
+            "total": len(self.queues[reviewer]),
+            "decided": sum(self._decided(reviewer, queued.number) for queued in self.queues[reviewer].entries),
+            "blind": self.config.blind,
+            "labels": list(self.labels),
+            "verdicts": [verdict for verdict in VERDICTS if verdict != "withdraw"],
+            "reasons": list(REASONS),
+            "severities": list(SEVERITIES),
+            "file": self.journal.path.name,
+        }
+
+    def queue(self, reviewer: str, start: int, count: int, which: str = "all") -> dict[str, Any]:
+        """Some entries of a reviewer's queue from one on: all, those to do, those done, or those of one reason."""
+        queue = self.queues[reviewer].entries
+        chosen = [(place, queued) for place, queued in enumerate(queue) if self._is(which, reviewer, queued)]
+        return {
+            "total": len(chosen),
+            "entries": [self._entry(reviewer, place, queued) for place, queued in chosen[start : start + count]],
+            "reasons": sorted({queued.why for queued in queue}),
+        }
+
+    def _is(self, which: str, reviewer: str, queued: Queued) -> bool:
+        if which in ("done", "todo"):
+            return (which == "done") is self._decided(reviewer, queued.number)
+        return which in ("all", queued.why)
+
+    def _entry(self, reviewer: str, place: int, queued: Queued) -> dict[str, Any]:
+        last = self.journal.last(self.items.rows.ids[queued.number], reviewer)
+        verdict = last.verdict if last and last.verdict != "withdraw" else None
+        return {
+            "place": place,
+            "number": queued.number,
+            "id": self.items.rows.ids[queued.number],
+            "why": queued.why,
+            "value": queued.value,
+            "verdict": verdict,
+        }
+
+    def _decided(self, reviewer: str, number: int) -> bool:
+        last = self.journal.last(self.items.rows.ids[number], reviewer)
+        return last is not None and last.verdict != "withdraw"
+
+    def queued(self, reviewer: str, number: int) -> Queued:
+        """The entry of an item that this reviewer is shown; raises ``Unknown``."""
+        if (queued := self.queues[reviewer].find(number)) is None:
+            raise Unknown(f"item {number} is not in the queue of {reviewer}")
+        return queued
+
+    def show(self, reviewer: str, number: int) -> dict[str, Any]:
+        """All that a page is told of an item."""
+        queued = self.queued(reviewer, number)
+        item = self.items.item(number)
+        last = self.journal.last(item.id, reviewer)
+        decided = last is not None and last.verdict != "withdraw"
+        hidden = self.config.blind and not decided
+        self.journal.saw(reviewer, item.id, "its texts and marks")
+        return {
+            "number": number,
+            "id": item.id,
+            "subject": item.subject,
+            "sha256": item.sha256,
+            "why": queued.why,
+            "about": self._about(item),
+            "marks": to_json(item.marks),
+            "suggestions": self._suggestions(item, hidden),
+            "texts": self._texts(item, reviewer, hidden),
+            "revision": last.revision if last else 0,
+            "decision": to_json(last) if last and decided else None,
+            "draft": self.drafts.get((reviewer, number)),
+        }
+
+    def _suggestions(self, item: ReviewItem, hidden: bool) -> list[dict[str, Any]]:
+        """Places that models name on a record's image; who says so is hidden with ``blind``."""
+        if not isinstance(item.row, Record):
+            return []
+        return [
+            {
+                "model": f"model {number}" if hidden else said.model,
+                "label": said.label,
+                "box": said.box,
+                "confidence": said.confidence,
+            }
+            for number, opinion in enumerate(self.opinions.get(item.id, ()), 1)
+            for said in opinion.suggestions
+        ]
+
+    def _about(self, item: ReviewItem) -> dict[str, Any]:
+        """What is known of the image besides; who it is of only where that was asked for."""
+        record = item.record
+        if record is None:
+            return {}
+        about: dict[str, Any] = {
+            "width": record.width,
+            "height": record.height,
+            "modality": record.modality,
+            "split": record.split,
+            "dataset": record.source.dataset,
+            "completeness": record.completeness,
+        }
+        if self.config.show_identifiers:
+            about |= {"patient": record.patient, "study": record.study, "file": record.source.file}
+        return about
+
+    def _texts(self, item: ReviewItem, reviewer: str, hidden: bool) -> list[dict[str, Any]]:
+        """The texts of an item in the order in which they are read, with what each is."""
+        row = item.row
+        if isinstance(row, Record):
+            report = [_text("report", "Report", row.report, True)] if row.report else []
+            asked = [_text("", question.text, question.answer) for question in row.questions]
+            return report + asked
+        if isinstance(row, Dialogue):
+            return [_text("question", "Question", row.question, True), _text("answer", "Answer", row.answer, True)]
+        if isinstance(row, Pair):
+            sides = {"chosen": row.chosen, "rejected": row.rejected}
+            order = self._order(item, reviewer)
+            shown = [
+                _text(side, "" if hidden else name.capitalize(), sides[name], True)
+                for side, name in zip(SIDES, order, strict=True)
+            ]
+            return [_text("question", "Question", row.question), *shown]
+        assert item.dialogue
+        answered = _text("answer", "Answer" if hidden else row.model, row.answer)
+        truth = [] if hidden else [_text("", "Truth", item.dialogue.answer)]
+        return [_text("", "Question", item.dialogue.question), answered, *truth]
+
+    def _order(self, item: ReviewItem, reviewer: str) -> tuple[Preferred, Preferred]:
+        """The sides of a pair from left to right: at random for each reviewer where they are hidden."""
+        key = f"{self.config.seed}:{reviewer}:{item.id}".encode()
+        turned = self.config.blind and hashlib.sha256(key).digest()[0] % 2
+        return ("rejected", "chosen") if turned else ("chosen", "rejected")
+
+    def decide(self, reviewer: str, number: int, said: Sent) -> dict[str, Any]:
+        """Keeps a decision; returns what the item is then. Raises ``Refused``, ``Conflict`` and ``WriteError``."""
+        queued = self.queued(reviewer, number)
+        item = self.items.item(number)
+        if said.sha256 != item.sha256:
+            raise Refused("the item was changed in its file since it was shown: load the page again")
+        self.journal.decide(self._decision(reviewer, item, queued, said))
+        self.drafts.pop((reviewer, number), None)
+        return self.show(reviewer, number)
+
+    def _decision(self, reviewer: str, item: ReviewItem, queued: Queued, said: Sent) -> Decision:
+        pair = isinstance(item.row, Pair)
+        order = self._order(item, reviewer) if pair else ()
+        if said.preferred and not pair:
+            raise Refused("only sides of a pair can be preferred")
+        if said.severity is not None and not SEVERITIES[0] <= said.severity <= SEVERITIES[1]:
+            raise Refused(f"severity is {SEVERITIES[0]} to {SEVERITIES[1]}")
+        if len(said.comment) > MOST_TEXT:
+            raise Refused(f"a comment has {MOST_TEXT} characters at most")
+        preferred: Preferred | None = None
+        if said.preferred:
+            preferred = "tie" if said.preferred == "tie" else order[SIDES[said.preferred]]
+        before, after = _edited(item, said, order)
+        record = item.record
+        return Decision(
+            item=item.id,
+            subject=item.subject,
+            record=item.of_record,
+            reviewer=reviewer,
+            verdict=said.verdict,
+            revision=said.revision + 1,
+            sha256=item.sha256,
+            time=self.journal.time(),
+            lead_time=round(max(0.0, min(said.lead_time, 86_400.0)), 1),
+            preferred=preferred,
+            reasons=said.reasons,
+            severity=said.severity,
+            comment=said.comment,
+            width=record.width if record else None,
+            height=record.height if record else None,
+            before=item.marks,
+            after=None if said.marks is None else tuple(_checked(mark, item) for mark in _few(said.marks)),
+            texts_before=before,
+            texts=after,
+            order=order,
+            blinded=self.config.blind,
+            why=queued.why,
+        )
+
+
+def _text(name: str, title: str, text: str, editable: bool = False) -> dict[str, Any]:
+    """A text as the page is told of it; one without a field cannot be changed."""
+    return {"field": name, "title": title, "text": text, "editable": editable}
+
+
+def _edited(item: ReviewItem, said: Sent, order: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The texts that were changed, before and after, by the fields of the row."""
+    fields = {
+        "record": ("report",),
+        "dialogue": ("question", "answer"),
+        "pair": tuple(SIDES),
+        "prediction": ("answer",),
+    }
+    before, after = {}, {}
+    for name, text in said.texts.items():
+        if name not in fields[item.subject]:
+            raise Refused(f"there is no text {name!r} to change")
+        if len(text) > MOST_TEXT:
+            raise Refused(f"a text has {MOST_TEXT} characters at most")
+        own = order[SIDES[name]] if name in SIDES else name
+        was = getattr(item.row, own) or ""
+        if text != was:
+            before[own], after[own] = was, text
+    return before, after
+
+
+def _few(marks: Sequence[Annotation]) -> Sequence[Annotation]:
+    if len(marks) > MOST_MARKS:
+        raise Refused(f"an image has {MOST_MARKS} marks at most")
+    return marks
+
+
+def _checked(mark: Annotation, item: ReviewItem) -> Annotation:
+    """A mark that lies in its image and has a name."""
+    label = mark.label.strip()
+    if not label or len(label) > 200:
+        raise Refused("each mark needs a name of at most 200 characters")
+    if mark.finding is not None and not 0 <= mark.finding < len(item.marks):
+        raise Refused(f"there is no finding {mark.finding}")
+    if len(mark.polygon) > MOST_CORNERS or 0 < len(mark.polygon) < 3:
+        raise Refused(f"an outline has 3 to {MOST_CORNERS} corners")
+    box = mark.box
+    if mark.polygon:
+        across, down = [x for x, _ in mark.polygon], [y for _, y in mark.polygon]
+        box = min(across), min(down), max(across), max(down)
+    if box is not None and item.record:
+        try:
+            box = geometry.checked(box, item.record.width, item.record.height)
+        except geometry.BoxError as error:
+            raise Refused(str(error)) from error
+    return replace(mark, label=label, box=box)

@@ -1,0 +1,222 @@
+"""A page on this machine: who may ask, what may be sent, and the server that does.
+
+The address that is printed holds a token, behind ``#`` so that a browser sends it to nobody; the page's own requests
+carry it in a header, which a page of another origin cannot make a browser do. Without it there is the empty page and
+nothing else. What the page consists of is read once at the start: no path out of a request is ever opened.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import socket
+import webbrowser
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
+from importlib import resources
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from unveil.core import console
+from unveil.core.files import WriteError, said
+from unveil.core.pixels import ImageError
+from unveil.core.records import RecordError
+from unveil.core.untrusted import JsonError, parse_json
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+#: Bytes of a request, but of an image that is handed in.
+MOST_BYTES = 2**20
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "x-robots-tag": "noindex",
+    "cache-control": "no-store",
+}
+TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+class Guard:
+    """Lets through what carries a token, for a host that is ours and of a size that is bearable; ASGI.
+
+    ``tokens`` are those of people by their names. Whoever asks is told in ``scope["reviewer"]``.
+    """
+
+    def __init__(self, app: Any, tokens: Mapping[str, str], most: Mapping[str, int]) -> None:
+        self.app, self.tokens, self.most = app, tokens, most
+        self.hosts: frozenset[str] = frozenset()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        refused = self._refused(scope)
+        if refused:
+            await _answer(*refused)(scope, receive, _with_headers(send))
+            return
+        most = self.most.get(scope["path"], MOST_BYTES)
+        await self.app(scope, _bounded(receive, most), _with_headers(send))
+
+    def _refused(self, scope: Scope) -> tuple[int, str] | None:
+        """Status and words where a request is not to be answered."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if headers.get("host", "").lower() not in self.hosts:
+            return 421, "this page is not served under that name"
+        if (origin := headers.get("origin")) and origin.partition("://")[2].lower() not in self.hosts:
+            return 403, "asked by a page of another origin"
+        if not scope["path"].startswith("/api/"):
+            return None
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        found = [
+            name
+            for name, token in self.tokens.items()
+            if hmac.compare_digest(token.encode(), given.encode()) and kind.lower() == "bearer"
+        ]
+        if not found:
+            return 401, "without the token of the address that was printed in the terminal nothing is shown"
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self.most.get(scope["path"], MOST_BYTES):
+            return 413, "more bytes than may be sent"
+        scope["reviewer"] = found[0]
+        return None
+
+
+class Refused(ValueError):
+    """What a page sends that cannot be taken; the message says why."""
+
+
+class Unknown(LookupError):
+    """What a page asks for that is not there, or not for this person."""
+
+
+class TooLarge(Exception):
+    """A request that sends more bytes than may be sent, whatever it has announced."""
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
+    left = most
+
+    async def bounded() -> MutableMapping[str, Any]:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise TooLarge
+        return message
+
+    return bounded
+
+
+def _with_headers(send: Send) -> Send:
+    more = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", []), *more]
+        await send(message)
+
+    return sent
+
+
+def _answer(status: int, words: str) -> Response:
+    return JSONResponse({"error": words}, status)
+
+
+def application(room: str) -> FastAPI:
+    """A page without what it is about: its files, and its errors in words.
+
+    ``room`` is what it is for, such as "review"; the page's own script asks for it.
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    for name, (kind, content) in static().items():
+        if name == "index.html":
+            content = content.replace(b"{{room}}", room.encode())
+        app.add_api_route("/" if name == "index.html" else f"/static/{name}", _file(kind, content), methods=["GET"])
+    for error, status in ((RecordError, 422), (ImageError, 422), (Refused, 422), (Unknown, 404), (WriteError, 507)):
+        app.add_exception_handler(error, _in_words(status))
+    app.add_exception_handler(TooLarge, lambda *_: _answer(413, "more bytes than may be sent"))
+    app.add_exception_handler(404, lambda *_: _answer(404, "there is nothing here"))
+    app.add_exception_handler(Exception, lambda *_: _answer(500, "it failed here; the terminal says why"))
+    return app
+
+
+def static() -> dict[str, tuple[str, bytes]]:
+    """Type and content of the files that the page consists of, by their names."""
+    folder = resources.files("unveil.review") / "static"
+    files = {file.name: file for file in folder.iterdir()}
+    return {
+        name: (TYPES[suffix], file.read_bytes())
+        for name, file in sorted(files.items())
+        if (suffix := f".{name.rpartition('.')[2]}") in TYPES
+    }
+
+
+def _file(kind: str, content: bytes) -> Callable[[], Awaitable[Response]]:
+    async def answer() -> Response:
+        return Response(content, media_type=f"{kind}; charset=utf-8")
+
+    return answer
+
+
+def _in_words(status: int) -> Callable[[Request, Exception], Response]:
+    return lambda _, error: _answer(status, said(error))
+
+
+async def json_of(request: Request) -> Any:
+    """The JSON value that a request brings; raises ``Refused``."""
+    try:
+        return parse_json(await request.body())
+    except JsonError as error:
+        raise Refused(str(error)) from error
+
+
+def serve(
+    app: FastAPI, people: tuple[str, ...], host: str, port: int, browser: bool, most: Mapping[str, int] | None = None
+) -> None:
+    """Serves a page until Ctrl-C; prints an address for each of the people. ``most`` are bytes by path.
+
+    Raises ``WriteError`` where the address cannot be had.
+    """
+    import uvicorn
+
+    tokens = {name: secrets.token_urlsafe(32) for name in people}
+    guard = Guard(app, tokens, most or {})
+    try:
+        bound = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise WriteError(f"{host}:{port}: {error.strerror or error}: name another --port or --host") from error
+    with bound:
+        port = bound.getsockname()[1]
+        guard.hosts = frozenset(f"{_spelled(name)}:{port}" for name in {host, *(LOOPBACK if host in LOOPBACK else ())})
+        addresses = {name: f"http://{_spelled(host)}:{port}/#token={token}" for name, token in tokens.items()}
+        _say(addresses, host)
+        if browser and host in LOOPBACK and len(addresses) == 1:
+            webbrowser.open(next(iter(addresses.values())))
+        server = uvicorn.Server(uvicorn.Config(guard, log_level="warning", access_log=False, server_header=False))
+        with suppress(KeyboardInterrupt):  # uvicorn has ended in order and hands on what ended it
+            server.run(sockets=[bound])
+
+
+def _spelled(host: str) -> str:
+    return f"[{host}]" if ":" in host else host.lower()
+
+
+def _say(addresses: Mapping[str, str], host: str) -> None:
+    for name, address in addresses.items():
+        console.say(f"{name}: {address}" if len(addresses) > 1 else address)
+    if host not in LOOPBACK:
+        console.say(f"note: served at {host}, which other machines may reach; what they see is not encrypted")
+    console.say("Ctrl-C ends it; what was decided is kept")

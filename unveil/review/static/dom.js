@@ -1,0 +1,31 @@
+// Elements made of values. Texts are only ever set as texts: nothing that comes from a file becomes markup.
+
+/** An element: `el("button", { class: "quiet", onclick: f }, "Text", other)`. */
+export function el(name, properties = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (key === "class") made.className = value;
+    else if (key === "dataset") Object.assign(made.dataset, value);
+    else if (value === true) made.setAttribute(key, "");
+    else made.setAttribute(key, String(value));
+  }
+  made.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== false));
+  return made;
+}
+
+/** Puts other children in the place of an element's own. */
+export function fill(element, ...children) {
+  element.replaceChildren(...children.flat().filter((child) => child !== undefined && child !== null && child !== false));
+  return element;
+}
+
+/** Tells something to who reads the screen and to who hears it; what is wrong stays until something else is said. */
+export function say(text, kind = "note") {
+  const place = document.getElementById("said");
+  place.className = kind;
+  place.textContent = text;
+  clearTimeout(say.timer);
+  if (kind === "note") say.timer = setTimeout(() => { place.textContent = ""; }, 4000);
+}
