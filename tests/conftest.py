@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,9 @@ from unveil.vlm.models import Loaded
 settings.register_profile("unveil", deadline=None)  # no test depends on time
 settings.load_profile("unveil")
 torch.set_num_threads(1)
+# containers often forbid bytecode: each process would then compile the tests, and each child the package, once more
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session", params=TREES)

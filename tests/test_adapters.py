@@ -30,16 +30,21 @@ from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Scorer, whole
 
 
+@pytest.fixture(scope="session")
+def base(family: Loaded, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A family's model on the disk."""
+    return saved(family.name, tmp_path_factory.mktemp("base"))
+
+
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("teaches_form", [True, False])
 @pytest.mark.parametrize("family", KINDS, indirect=True)
 def test_prompts_of_training_are_those_of_predict(
-    family: Loaded, teaches_form: bool, method: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    family: Loaded, base: Path, teaches_form: bool, method: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As ids, for the stream of a recipe and for the folder that it saves."""
     processor = family.chat.processor  # some need more than tests have to be read from a file
     monkeypatch.setattr(models.AutoProcessor, "from_pretrained", lambda *_, **__: processor)
-    base = saved(family.name, tmp_path / "base")
     named = ENTRIES[family.name].box_format
     config: Any = RecipeOptions(
         model=str(base), out=tmp_path / "out", method=method, lora_rank=2, workers=0, box_format=named

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 import re
 import time
@@ -135,10 +136,11 @@ _PIECES = (
 PIECES = _PIECES.split("|")
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """The least CPU time of up to three runs, since what others do on the machine only adds to it."""
+def seconds(work: Callable[[], object], enough: float = 0.05) -> float:
+    """The least CPU time of up to three runs, since what others do on the machine only adds to it; of fewer where one
+    took no longer than is ``enough``."""
     times: list[float] = []
-    while len(times) < 3 and min(times, default=1.0) > 0.05:
+    while len(times) < 3 and min(times, default=math.inf) > enough:
         began = time.process_time()
         work()
         times.append(time.process_time() - began)
@@ -165,18 +167,19 @@ def test_no_pattern_is_quadratic(rule: Any) -> None:
         return list(rule.pattern.finditer(text)) + list(rule.find(Searched(text)))
 
     for piece in ["1", "1.", "1-", "a", "a.", "A ", "Aa ", "a@", ":", "/a", *literals(rule.pattern.pattern)]:
-        if seconds(partial(work, piece * (10_000 // len(piece)))) > 0.1:
+        if seconds(partial(work, piece * (10_000 // len(piece))), enough=0.1) > 0.1:
             assert ratio(work, piece, 2_500) < 9, piece
 
 
 def test_the_whole_search_is_linear(capsys: pytest.CaptureFixture) -> None:
     """Time for 10 kB of each piece; more than a loose bound only where four times as much takes nine times longer."""
-    times = {piece: seconds(partial(find, (piece * 10_000)[:10_000])) for piece in PIECES}
+    bound = 0.5
+    times = {piece: seconds(partial(find, (piece * 10_000)[:10_000]), enough=bound) for piece in PIECES}
     with capsys.disabled():
         worst = sorted(times, key=times.__getitem__)[-3:]
         print(" ".join(f"{piece!r}: {times[piece] * 1000:.0f} ms" for piece in worst), end=" ")
     for piece, took in times.items():
-        assert took < 0.5 or ratio(find, piece, 2_500) < 9, piece
+        assert took < bound or ratio(find, piece, 2_500) < 9, piece
 
 
 def test_a_long_text_of_numbers_is_found_as_a_whole_and_at_once() -> None:

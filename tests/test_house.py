@@ -7,12 +7,12 @@ import inspect
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import is_dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -57,16 +57,41 @@ ALLOWED = {
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
+class Code(NamedTuple):
+    """What is asked of a file's code."""
+
+    imports: set[str]
+    """The full names of all modules that it imports, wherever the import stands."""
+    at_import: list[ast.Import | ast.ImportFrom]
+    """The imports that run when it is imported itself."""
+    classes: list[str]
+    """At its top."""
+    words: set[str]
+    """The names that it defines, imports or uses."""
+    texts: list[str]
+    """Its strings; of one with values in it, these as ``\\0``."""
+
+
 @cache
-def imports(path: Path) -> set[str]:
-    """The full names of all modules that a file imports, wherever the import stands."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+def code(path: Path) -> Code:
+    """Each file is read once, since that takes longest; its tree is not kept, which would take much memory."""
+    tree = ast.parse(path.read_text())
+    found = Code(set(), [*_at_import(tree.body)], [n.name for n in tree.body if isinstance(n, ast.ClassDef)], set(), [])
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {a.name for a in node.names}
+            found.imports.update(a.name for a in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
+            found.imports.update({node.module} | {f"{node.module}.{a.name}" for a in node.names})
+        elif isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+            parts = getattr(node, "values", [node])
+            found.texts.append("".join(str(p.value) if isinstance(p, ast.Constant) else "\0" for p in parts))
+        told = (getattr(node, field, None) for field in ("id", "arg", "attr", "name", "asname"))
+        found.words.update(word for word in told if isinstance(word, str))
     return found
+
+
+def imports(path: Path) -> set[str]:
+    return code(path).imports
 
 
 def room(path: Path) -> str:
@@ -74,14 +99,19 @@ def room(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in SOURCES if room(path) != "__init__"], ids=lambda p: str(p.relative_to(PACKAGE))
-)
-def test_arrows(path: Path) -> None:
+def faults(paths: Iterable[Path], of: Callable[[Path], object]) -> dict[str, object]:
+    """Of each file what is wrong with it, where anything is."""
+    return {str(path.relative_to(ROOT)): wrong for path in paths if (wrong := of(path))}
+
+
+def test_arrows() -> None:
     """Stages never import one another, the core imports nothing of ours, only the command line sees every room."""
-    here = room(path)
-    ours = {name.split(".")[1] for name in imports(path) if name.startswith("unveil.")} - {"__version__"}
-    assert ours <= ALLOWED[here] | {here}, f"{path.name} imports {sorted(ours - ALLOWED[here] - {here})}"
+
+    def crossing(path: Path) -> set[str]:
+        ours = {name.split(".")[1] for name in imports(path) if name.startswith("unveil.")} - {"__version__"}
+        return ours - ALLOWED[room(path)] - {room(path)}
+
+    assert faults((path for path in SOURCES if room(path) != "__init__"), crossing) == {}
 
 
 def test_the_root_holds_the_command_line_alone() -> None:
@@ -103,7 +133,7 @@ def _imported(path: Path, modules: set[str]) -> set[str]:
     """Our modules that must have run before this one does: those it names, and the folders above them not above it."""
     own = _module(path)
     found: set[str] = set()
-    for node in _at_import(ast.parse(path.read_text()).body):
+    for node in code(path).at_import:
         names = [a.name for a in node.names]
         if isinstance(node, ast.ImportFrom):
             names = [full if (full := f"{node.module}.{name}") in modules else str(node.module) for name in names]
@@ -124,16 +154,11 @@ def test_every_module_can_be_the_one_that_is_imported_first() -> None:
     TopologicalSorter({name: _imported(path, set(modules)) for name, path in modules.items()}).prepare()
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_no_group_is_repeated_possessively(path: Path) -> None:
+def test_no_group_is_repeated_possessively() -> None:
     """Python 3.11.0 to 3.11.4 (Debian 12 has 3.11.2) keep what the last, failed turn of ``(?:...)*+`` had read
     (github.com/python/cpython/issues/106052); ``(?>(?:...)*)`` says the same and is right everywhere."""
-    written = [
-        "".join(str(part.value) if isinstance(part, ast.Constant) else "\0" for part in getattr(node, "values", [node]))
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
-    ]
-    assert not [text for text in written if re.search(r"(?<!\\)[)\0](?:[+*?]|\{[^{}]*\})\+", text)]
+    repeated = re.compile(r"(?<!\\)[)\0](?:[+*?]|\{[^{}]*\})\+")
+    assert faults(SOURCES, lambda path: [text for text in code(path).texts if repeated.search(text)]) == {}
 
 
 def test_rooms_stand_on_few_floors() -> None:
@@ -146,11 +171,11 @@ def test_rooms_stand_on_few_floors() -> None:
     assert max(map(floor, ALLOWED)) <= 8
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_no_torch_outside_its_rooms(path: Path) -> None:
+def test_no_torch_outside_its_rooms() -> None:
     """The core, ingest, curate and scoring need no torch."""
-    heavy = {"torch", "transformers", "accelerate", "peft"} & {name.split(".")[0] for name in imports(path)}
-    assert not heavy or room(path) in {"vlm", "testing", "train", "rl"}, f"{path.name} imports {heavy}"
+    heavy = {"torch", "transformers", "accelerate", "peft"}
+    outside = [path for path in SOURCES if room(path) not in {"vlm", "testing", "train", "rl"}]
+    assert faults(outside, lambda path: heavy & {name.split(".")[0] for name in imports(path)}) == {}
 
 
 def test_what_fetches_code_as_it_is_imported_is_imported_in_one_place() -> None:
@@ -167,8 +192,7 @@ def test_models_for_tests_need_a_plain_installation_only() -> None:
 
 def test_no_two_classes_have_one_name() -> None:
     """Whoever reads a name knows which class is meant. ``Config`` is what every command calls its options."""
-    trees = [ast.parse(path.read_text()) for path in SOURCES]
-    names = [node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    names = [name for path in SOURCES for name in code(path).classes]
     public = Counter(name for name in names if not name.startswith("_") and name != "Config")
     assert len(public) > 100 and [name for name, times in public.items() if times > 1] == []
 
@@ -180,11 +204,10 @@ CODE = [
 ]
 
 
-@pytest.mark.parametrize("path", CODE, ids=lambda p: str(p.relative_to(ROOT)))
-def test_files_are_short(path: Path) -> None:
+def test_files_are_short() -> None:
     """400 lines at most."""
-    count = len(path.read_text().splitlines())
-    assert count <= 400, f"{path.relative_to(ROOT)} has {count} lines"
+    lines = {path: len(path.read_text().splitlines()) for path in CODE}
+    assert faults(CODE, lambda path: lines[path] if lines[path] > 400 else 0) == {}
 
 
 #: Tests of what is no module, and why they stand alone.
@@ -201,45 +224,45 @@ OURS = [path for path in CODE if path.relative_to(ROOT).parts[0] != "tests"]
 KNOWN = {file.stem for file in OURS} | {file.parent.name for file in OURS} | OF_NO_MODULE.keys()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda p: p.stem)
-def test_a_test_is_named_after_what_it_tests(path: Path) -> None:
+def test_a_test_is_named_after_what_it_tests() -> None:
     """``test_X`` or ``test_X_aspect``, X a module or a folder of ours. Tests stand in one folder."""
-    words = path.stem.removeprefix("test_").split("_")
-    assert KNOWN & {"_".join(words[:n]) for n in range(1, len(words) + 1)}, f"no module or folder: {path.stem}"
 
+    def names_none(path: Path) -> bool:
+        words = path.stem.removeprefix("test_").split("_")
+        return not KNOWN & {"_".join(words[:n]) for n in range(1, len(words) + 1)}
 
-@cache
-def words_of(path: Path) -> set[str]:
-    """The names that a module defines, imports or uses."""
-    nodes = ast.walk(ast.parse(path.read_text()))
-    told = (getattr(node, field, None) for node in nodes for field in ("id", "arg", "attr", "name", "asname"))
-    return {word for word in told if isinstance(word, str)}
+    assert faults((ROOT / "tests").glob("test_*.py"), names_none) == {}
 
 
 def is_there(before: str, last: str) -> bool:
     """Whether a module, a package or a class of this name has that name in it, or a folder that module."""
     inside = any(
-        last in words_of(file) if before == (file.parent.name if file.stem == "__init__" else file.stem)
+        last in code(file).words if before == (file.parent.name if file.stem == "__init__" else file.stem)
         else (file.parent.name, file.stem) == (before, last)
         for file in CODE
     )  # fmt: skip
-    return inside or any(f"class {before}" in file.read_text() and last in words_of(file) for file in SOURCES)
+    return inside or any(before in code(file).classes and last in code(file).words for file in SOURCES)
 
 
 #: Endings of files, whose names have points too.
 ENDINGS = {"jsonl", "json", "txt", "yaml", "data", "names", "labels", "png", "html", "key", "safetensors"}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_names_with_points_in_docstrings_exist(path: Path) -> None:
-    """What follows a module or a class of ours is in it; another first word stands in the code of the file itself."""
-    ours = {name.rpartition(".")[2] for name in imports(path) if name.startswith("unveil.")}
-    others = (words_of(path) | set(sys.stdlib_module_names)) - ours
+def nowhere(path: Path) -> Iterator[str]:
+    """The names with points in a file's docstrings that nothing has."""
     text = path.read_text()
     for dotted in re.findall(r"``([A-Za-z_]\w*(?:\.\w+)+)(?:\(.*?\))?``", text):
-        *_, before, last = dotted.split(".")
-        known = last in ENDINGS or f'"{dotted}"' in text
-        assert known or is_there(before, last) or dotted.split(".")[0] in others, f"``{dotted}`` is nowhere"
+        first, *_, last = dotted.split(".")
+        if last in ENDINGS or f'"{dotted}"' in text or is_there(dotted.split(".")[-2], last):
+            continue
+        ours = {name.rpartition(".")[2] for name in imports(path) if name.startswith("unveil.")}
+        if first not in (code(path).words | set(sys.stdlib_module_names)) - ours:
+            yield dotted
+
+
+def test_names_with_points_in_docstrings_exist() -> None:
+    """What follows a module or a class of ours is in it; another first word stands in the code of the file itself."""
+    assert faults(SOURCES, lambda path: [*nowhere(path)]) == {}
 
 
 def test_losses_import_nothing_of_ours() -> None:

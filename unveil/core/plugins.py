@@ -10,8 +10,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from unveil.core.digests import sha256
@@ -59,11 +60,18 @@ def module_of(path: Path) -> ModuleType:
     return _run(path.resolve(), sha256(path))
 
 
+class _AsWritten(SourceFileLoader):
+    """Runs what stands in the file, without bytecode kept beside it: that holds for a size and a second alone."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 @cache
 def _run(path: Path, digest: str) -> ModuleType:
     """The module of a file with this content; in ``sys.modules``, where dataclasses look for it."""
     name = f"_unveil_{path.stem}_{digest[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_AsWritten(name, str(path)))
     if spec is None or spec.loader is None:
         raise PluginError(f"{path} cannot be imported")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)

@@ -30,6 +30,7 @@ from unveil.ingest import (
     labelme,
     masks,
     nifti_volumes,
+    own_records,
     parquet,
     qa_json,
     supervisely,
@@ -160,6 +161,7 @@ _ROWS = {
         imagefolder.FORMAT,
         parquet.FORMAT,
         qa_json.FORMAT,
+        own_records.FORMAT,
         *conversations.DIALECTS,
         *SETS,
     )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import tyro
 
@@ -68,11 +68,18 @@ def main(config: Config) -> Path:
     """Writes the records and returns their file."""
     data, reading = located(config.data, config.format, config.reading)
     config = replace(config, data=data, reading=reading)
-    with provenance.output(config.out, "ingest", config, [data] if data else [], FIRST) as output:
+    with provenance.output(config.out, "ingest", config, inputs(config), FIRST) as output:
         if output:
             _ingest(config)
             output.write()
     return _store(config).file(config.out)
+
+
+def inputs(config: Any) -> list[Path]:
+    """What a command reads whose data are ``located``."""
+    from unveil.ingest import sources
+
+    return sources.inputs(config.data, config.reading)
 
 
 def _store(config: Config) -> Storage:

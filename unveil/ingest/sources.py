@@ -33,6 +33,16 @@ def located(data: Path, options: Options) -> tuple[Path, Options]:
     return data.parent, dataclasses.replace(options, annotations=options.annotations or f"/{glob.escape(data.name)}")
 
 
+def inputs(data: Path | None, options: Options) -> list[Path]:
+    """What is read, for ``provenance``: the folder, and beside it an annotation file there that another command has
+    made, such as `unveil curate corrections`: such files do not count among those of a folder."""
+    if data is None:
+        return []
+    named = options.annotations or ""
+    made = data.glob(named[1:]) if named[1:] and named.startswith("/") and data.is_dir() else ()
+    return [data, *(path for path in made if path.with_name(f"{path.name}.run.json").is_file())]
+
+
 def is_zip(data: Path) -> bool:
     return data.is_file() and data.suffix.lower() == ".zip"
 

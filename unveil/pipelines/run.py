@@ -102,13 +102,9 @@ def say_ending(config: Config, out: Path, trained: Sequence[str]) -> None:
     console.say(ending.last_words(out, trained, ending.command(further)))
 
 
-def _read(config: Config) -> list[Path]:
-    return [] if config.data is None else [config.data]
-
-
 def _made_by(config: Config) -> tuple[str, Config, list[Path], tuple[str, ...]]:
     """Command, settings, inputs and outputs of a run, as ``provenance`` knows it by."""
-    return "run", config, _read(config), ("report.html",)
+    return "run", config, ingest.inputs(config), ("report.html",)
 
 
 def _format(config: Config) -> Format:
@@ -169,7 +165,7 @@ def _ingest(config: Config, out: Path) -> None:
         reading=config.reading,
         restart=config.restart,
     )
-    provenance.stage("ingest", asked, _read(config), ingest.main)
+    provenance.stage("ingest", asked, ingest.inputs(config), ingest.main)
 
 
 def questions_of(config: Config) -> dict[str, Any]:
