@@ -151,6 +151,14 @@ def test_a_tower_of_its_own(where: str, original: tuple[Path, dict[str, Tensor]]
     check_equal(one, row_of(one, tmp_path), weights, tf.MistralForCausalLM)
 
 
+@pytest.mark.parametrize("name", ["laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "/models/vit", None])
+def test_heads_of_another_clip_are_not_guessed(name: str | None, tmp_path: Path) -> None:
+    """LAION's ViT-H has 16 heads of 80 and another activation, which no weight tells."""
+    llava_originals.original(tmp_path, mm_vision_tower=name)
+    with pytest.raises(ModelError, match=r"weights do not tell heads and activation.*--tower"):
+        llava_original.convert(tmp_path)
+
+
 def lacks(name: str) -> Callable[[dict[str, Tensor]], Any]:
     return lambda weights: weights.pop(name)
 

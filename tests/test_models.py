@@ -191,7 +191,7 @@ def test_a_name_that_looks_like_a_folder_is_one(name: str) -> None:
 
 def test_a_file_and_an_empty_folder_are_no_models(tmp_path: Path) -> None:
     (tmp_path / "weights.bin").write_bytes(b"")
-    with pytest.raises(ModelError, match="no such folder"):
+    with pytest.raises(ModelError, match="a file, and a folder is needed"):
         models.located(tmp_path / "weights.bin")
     with pytest.raises(ModelError, match=r"no config\.json"):
         models.located(tmp_path)

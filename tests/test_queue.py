@@ -6,6 +6,7 @@ Records have one finding, an ulcer in [10, 10, 50, 50] of an image of 100 x 100,
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -21,26 +22,42 @@ def says(label: str, box: tuple[float, float, float, float], confidence: float |
     return Suggestion("sft", label, box, confidence)
 
 
+ELSEWHERE = (60.0, 60.0, 90.0, 90.0)
+
+
 @pytest.mark.parametrize(
-    ("suggestions", "value"),
+    ("suggestions", "told"),
     [
-        ([says("ulcer", BOX)], 0.0),
-        ([says("polyp", BOX)], 0.8),  # another name at the place
-        ([says("ulcer", (10.0, 10.0, 50.0, 30.0))], 0.8 * 0.5),  # half of the place: IoU 0.5
-        ([says("ulcer", (60.0, 60.0, 90.0, 90.0))], 0.8),  # elsewhere: its confidence, above 0.5 for what is not seen
-        ([says("ulcer", BOX), says("polyp", (60.0, 60.0, 90.0, 90.0), 0.6)], 0.6),  # not annotated
-        ([], queue.UNKNOWN),  # not seen
-        ([says("polyp", BOX, None)], queue.UNKNOWN),
+        ([says("ulcer", BOX)], []),
+        ([says("ulcer", (10.0, 10.0, 50.0, 32.0))], []),  # IoU 0.55: a matter of taste
+        ([says("ulcer", (10.0, 10.0, 50.0, 26.0))], [("place differs", 0.6)]),  # IoU 0.4
+        ([says("ulcer", ELSEWHERE)], [("place differs", 1.0)]),
+        ([says("polyp", BOX)], [("name differs", 0.8)]),
+        ([says("polyp", BOX, None)], [("name differs", queue.UNKNOWN)]),
+        ([says("polyp", ELSEWHERE)], [("not annotated", 0.8), ("not seen", 1.0)]),
+        ([says("ulcer", BOX), says("polyp", ELSEWHERE, 0.6)], [("not annotated", 0.6)]),
+        ([], [("not seen", 1.0)]),
     ],
 )
-def test_disagreement(suggestions: list[Suggestion], value: float) -> None:
-    assert queue.disagreement(RECORD, suggestions, str.lower) == pytest.approx(value)
+def test_differences(suggestions: list[Suggestion], told: list[tuple[queue.Signal, float]]) -> None:
+    found = [*queue.differences(RECORD, suggestions, str.lower)]
+    assert [signal for signal, _ in found] == [signal for signal, _ in told]
+    assert [value for _, value in found] == pytest.approx([value for _, value in told])
 
 
-def test_an_opinion_without_places_disagrees_with_none() -> None:
+def test_an_opinion_without_places_differs_from_none() -> None:
     """A model that was not asked for all places, or whose answer could not be read, denies nothing."""
-    assert queue.signals_of(RECORD, [Opinion("sft")], str.lower)["disagreement"] == 0
-    assert queue.signals_of(RECORD, [Opinion("sft", placed=True)], str.lower)["disagreement"] == queue.UNKNOWN
+    assert queue.signals_of(RECORD, [Opinion("sft")], str.lower) == {}
+    assert queue.signals_of(RECORD, [Opinion("sft", placed=True)], str.lower) == {"not seen": 1.0}
+
+
+def test_presence() -> None:
+    """P(yes) 0.1 speaks against a finding by 0.9; of an image without any it speaks for nothing, and where nobody has
+    said that all is annotated a yes is no contradiction."""
+    clean = Record("n", "n.png", 100, 100, completeness="exhaustive")
+    asked = [(RECORD, 0.1), (clean, 0.1), (clean, 0.7), (Record("u", "u.png", 100, 100), 0.7)]
+    found = [queue.signals_of(r, [Opinion("sft", abnormal=p)], str.lower)["presence differs"] for r, p in asked]
+    assert found == pytest.approx([0.9, 0.0, 0.7, 0.0])
 
 
 def test_low_confidence_and_nearness_to_the_decision() -> None:
@@ -58,13 +75,13 @@ def test_rarity() -> None:
 
 
 def test_signals_take_turns_in_their_shares() -> None:
-    """Of the first nine, all signals having plenty: 2, 4, 1, 1 and 1; no signal three times in a row."""
-    signals = {n: {queue_name: (n % 97 + 1) / 100} for n, queue_name in enumerate([*queue.TURNS] * 40)}
+    """Of ten rounds of turns, all signals having plenty; none comes three times in a row."""
+    signals = {n: {name: (n % 97 + 1) / 100} for n, name in enumerate([*queue.TURNS] * 50)}
     order = queue.by_use(signals, 0.0, 0)
-    whys = [queued.why for queued in order[:90]]
+    whys = [queued.why for queued in order[: 10 * sum(queue.TURNS.values())]]
     assert Counter(whys) == {name: 10 * turns for name, turns in queue.TURNS.items()}
-    assert not any(a == b == c for a, b, c in zip(whys, whys[1:], whys[2:], strict=False))
-    of_one = [queued.value or 0 for queued in order if queued.why == "disagreement"]
+    assert not any(a == b == c for (a, b), (_, c) in pairwise(pairwise(whys)))
+    of_one = [queued.value or 0 for queued in order if queued.why == "wrong answer"]
     assert of_one == sorted(of_one, reverse=True)
 
 
@@ -72,7 +89,7 @@ def test_signals_take_turns_in_their_shares() -> None:
 def test_all_items_come_once_and_the_sample_is_spread(share: float) -> None:
     """Of a hundred items, a share of 0.2 of them as one of each five, give or take two; item 0, of which no signal
     tells, is a random one too."""
-    signals: dict[int, dict[queue.Signal, float]] = {n: {"disagreement": n / 100} for n in range(100)}
+    signals: dict[int, dict[queue.Signal, float]] = {n: {"not annotated": n / 100} for n in range(100)}
     order = queue.by_use(signals, share, 3)
     assert sorted(queued.number for queued in order) == list(range(100))
     sample = {queued.number for queued in queue.at_random([*signals], 3)[: round(100 * share)]}

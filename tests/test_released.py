@@ -24,6 +24,7 @@ PUBLISHED = {
     "qwen2_5_vl": "visual.blocks.0.norm1.weight",
     "qwen3_5": "model.language_model.embed_tokens.weight",
     "gemma3": "language_model.model.embed_tokens.weight",
+    "gemma4": "model.language_model.layers.0.self_attn.q_proj.weight",
     "paligemma": "vision_tower.vision_model.post_layernorm.weight",
     "lfm2_vl": "model.vision_tower.vision_model.post_layernorm.weight",
     "internvl": "language_model.model.layers.0.mlp.up_proj.weight",
@@ -90,6 +91,13 @@ def test_positions_of_sections_and_of_sliding_layers() -> None:
     found = released.completed({"rope_parameters": layers})
     assert (found["rope_theta"], found["rope_local_base_freq"]) == (7.0, 3.0)
     assert found["rope_scaling"] == {"rope_type": "linear", "factor": 8.0}
+
+
+def test_positions_that_older_readers_do_not_have_are_told_once() -> None:
+    """A second time they would be read in the place of those of each type of layer, and the model not be loaded."""
+    full = {"rope_type": "proportional", "partial_rotary_factor": 0.25, "rope_theta": 7.0}
+    config = {"rope_parameters": {"full_attention": full, "sliding_attention": {"rope_theta": 3.0}}}
+    assert released.completed(config) == config
 
 
 def test_tokenizers_and_image_processors_stand_where_older_readers_look(tmp_path: Path) -> None:

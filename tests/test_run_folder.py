@@ -47,6 +47,10 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     assert run_folder.find(tmp_path).name == "dpo"
     with pytest.raises(RecordError, match="no model aar: there are dpo"):
         run_folder.find(tmp_path, "aar")
+    model(tmp_path / "aar")
+    with pytest.raises(RecordError, match="several models, and none is sft: name one by --name: aar, dpo"):
+        run_folder.find(tmp_path)
+    assert run_folder.find(tmp_path, "aar").name == "aar"
     with pytest.raises(RecordError, match="a model itself"):
         run_folder.find(tmp_path / "dpo", "aar")
 

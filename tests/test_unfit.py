@@ -17,7 +17,7 @@ from transformers import AutoModelForImageTextToText
 from tests.conftest import draw
 from unveil import cli
 from unveil.testing.models import saved
-from unveil.vlm import families, imports, models
+from unveil.vlm import families, imports, models, unfit
 from unveil.vlm.families import ModelError, by_name, family_of
 
 
@@ -84,6 +84,8 @@ TEXT_AS_IT_IS = "{% for m in messages %}{{ m.role }}: {{ m.content }}{% endfor %
 IMAGE_TWICE = "<image><image>{{ messages[0].content[1].text }}"
 IMAGE_ALONE = "{% for m in messages %}<image>{% endfor %}"
 FAILS = "{{ messages[0].content + 1 }}"
+CUT = "not a whole file of safetensors"
+BROKEN_JSON = "config.json: not JSON: "
 FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no processor": (lambda f: without(f, "processor_config.json"), "came without its processor"),
     "no tokenizer": (lambda f: without(f, "tokenizer.json"), "came without its tokenizer"),
@@ -107,6 +109,18 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "two images": (with_template(IMAGE_TWICE), "its chat template writes the image 2 times"),
     "no question": (with_template(IMAGE_ALONE), "its chat template leaves out the question"),
     "a template that fails": (with_template(FAILS), "its chat template fails on a question about an image"),
+    "half a template": (with_template("{% for m in messages %}"), "its chat template fails on a question about an"),
+    "half a config.json": (lambda f: (f / "config.json").write_text('{"model_type": '), BROKEN_JSON),
+    "a list for a config.json": (
+        lambda f: (f / "config.json").write_text("[1]"),
+        "config.json holds [1] where an object",
+    ),
+    "a word for a number": (
+        lambda f: edited(f / "config.json", text_config={"model_type": "llama", "hidden_size": "wide"}),
+        "cannot be loaded as a vision-language model: StrictDataclassFieldValidationError: Validation error for field",
+    ),
+    "half a processor": (lambda f: (f / "processor_config.json").write_text("{"), f"processor_{BROKEN_JSON}"),
+    "half a tokenizer": (lambda f: (f / "tokenizer.json").write_text("{"), "tokenizer.json: not JSON: "),
 }
 
 
@@ -164,6 +178,12 @@ def test_all_commands_say_the_same(fault: str, whole: Path, tmp_path: Path, caps
     assert words in told and told.startswith(str(folder)) and not (folder / "it_ran").exists()
 
 
+def test_a_processor_that_needs_torchvision_says_how_to_have_it() -> None:
+    """As transformers words it, with a capital or without."""
+    for error in ("A processor requires the Torchvision library", "it requires `torchvision` to be installed"):
+        assert "pip install 'unveil[video]'" in str(unfit.processor_fault("acme/vl", "acme/vl", ImportError(error)))
+
+
 @pytest.mark.parametrize("load", [models.load, models.chat_of])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_told_with_and_without_weights(
@@ -205,6 +225,74 @@ def test_weights_that_are_not_there_are_not_drawn(
     with pytest.raises(ModelError) as told:
         models.load(folder, device="cpu")
     assert words in str(told.value)
+
+
+def cut_short(folder: Path) -> None:
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+
+
+def test_half_a_file_of_weights_is_told_by_all_commands(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A download that broke off, without a traceback and with the file that is to be had again."""
+    shutil.copytree(whole, tmp_path / "model")
+    cut_short(tmp_path / "model")
+    told = in_the_same_words(tmp_path / "model", tmp_path, capsys)
+    assert told.startswith(f"{tmp_path / 'model' / 'model.safetensors'}: {CUT} (") and "download it again" in told
+
+
+def test_the_base_of_an_adapter_is_named_where_it_is_broken(whole: Path, adapter: Path, tmp_path: Path) -> None:
+    """Not the adapter, whose own files are whole; and the adapter, where it is that."""
+    shutil.copytree(whole, tmp_path / "base")
+    shutil.copytree(adapter, tmp_path / "adapter")
+    edited(tmp_path / "adapter" / "adapter_config.json", base_model_name_or_path=str(tmp_path / "base"))
+    cut_short(tmp_path / "base")
+    with pytest.raises(ModelError, match=rf"base/model\.safetensors: {CUT}"):
+        models.load(tmp_path / "adapter", device="cpu")
+    shutil.copytree(adapter, tmp_path / "cut")
+    (tmp_path / "cut" / "adapter_model.safetensors").write_bytes(b"\0" * 9)
+    with pytest.raises(ModelError, match=rf"cut/adapter_model\.safetensors: {CUT}"):
+        models.load(tmp_path / "cut", device="cpu")
+
+
+def test_an_adapter_config_that_is_no_object(adapter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also of an input whose digest is taken before it is loaded."""
+    shutil.copytree(adapter, tmp_path / "adapter")
+    (tmp_path / "adapter" / "adapter_config.json").write_text("[1]")
+    told = in_the_same_words(tmp_path / "adapter", tmp_path, capsys)
+    assert told == f"{tmp_path / 'adapter' / 'adapter_config.json'}: [1] stands where an object is needed"
+
+
+def test_a_file_is_no_folder(whole: Path) -> None:
+    with pytest.raises(ModelError, match=r"config\.json: a file, and a folder is needed: name the one that it lies in"):
+        models.load(whole / "config.json")
+
+
+@pytest.mark.parametrize(
+    ("pickled", "words"), [(True, r"; pickled weights \(old\.bin\) are never opened"), (False, "")]
+)
+def test_weights_that_did_not_come(pickled: bool, words: str, whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "model")
+    without(tmp_path / "model", "model.safetensors")
+    if pickled:
+        (tmp_path / "model" / "old.bin").write_bytes(b"")
+    with pytest.raises(ModelError, match=rf"it came without its weights \(model\.safetensors\){words}$"):
+        models.load(tmp_path / "model", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("\nQwen2VLVideoProcessor requires the Torchvision library\nbut it was not found", "unveil[video]': Qwen2VL"),
+        ("Can't load video processor for 'a'.", "unveil[video]' (torchvision): Can't"),
+        ("no such file", "loaded: no such file"),
+    ],
+)
+def test_what_videos_need_is_named(text: str, hint: str, tmp_path: Path) -> None:
+    """As transformers says it of a published folder, with a capital; of one without settings for videos, as a file."""
+    told = str(unfit.processor_fault("m", str(tmp_path / "none"), ImportError(text)))
+    assert hint in told and "\n" not in told
 
 
 def test_an_adapter_of_another_base(

@@ -15,7 +15,7 @@ from typing import Any
 from unveil.core import shards
 from unveil.core.console import progress
 from unveil.core.files import sha256_of
-from unveil.core.untrusted import read_json
+from unveil.core.untrusted import read_json, read_object
 
 
 def sha256(path: str | Path) -> str:
@@ -98,7 +98,7 @@ def _of_model(folder: Path) -> str:
         if path.suffix in OF_MODELS and not made:
             about = path.stat()
             found.update(f"{name} {_hashed(path, about.st_ino, about.st_size, about.st_mtime_ns)}\n".encode())
-    adapter = read_json(inside["adapter_config.json"]) if "adapter_config.json" in inside else {}
+    adapter = read_object(inside["adapter_config.json"]) if "adapter_config.json" in inside else {}
     for base in of_model(adapter.get("base_model_name_or_path") or ""):
         found.update(digest(base).encode())
     return found.hexdigest()

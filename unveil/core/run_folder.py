@@ -60,7 +60,8 @@ def resplit(run: Path) -> Path:
 def find(folder: Path, name: str | None = None) -> RunModel:
     """The model of this name in what `unveil run` has left, ``sft`` by default, or the model that the folder itself is.
 
-    Raises ``RecordError`` where there is none, and says which there are.
+    Without a name, one that is alone is taken too. Raises ``RecordError`` where there is none, or where it is not said
+    which of several, and says which there are.
     """
     if is_model(folder):
         if name not in (None, folder.absolute().name):
@@ -69,7 +70,9 @@ def find(folder: Path, name: str | None = None) -> RunModel:
     there = sorted(path.name for path in folder.iterdir() if is_model(path))
     if not there:
         raise RecordError(f"{folder}: neither a run of `unveil run` nor a model: it has no {' and no '.join(MODELS)}")
-    wanted = name or (USUAL if USUAL in there else there[0])
+    wanted = name or (there[0] if len(there) == 1 else USUAL)
+    if name is None and wanted not in there:
+        raise RecordError(f"{folder}: several models, and none is {USUAL}: name one by --name: {', '.join(there)}")
     if wanted not in there:
         raise RecordError(f"{folder}: no model {wanted}: there are {', '.join(there)}")
     return _of(folder / wanted)

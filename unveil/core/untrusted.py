@@ -91,6 +91,14 @@ def read_json(path: Path, *, lenient: bool = False) -> Any:
         raise JsonError(f"{path}: {error}") from error
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """The value of a JSON file that holds an object, lenient as above; ``JsonError`` names the file."""
+    value = read_json(path, lenient=True)
+    if not isinstance(value, dict):
+        raise JsonError(f"{path}: {quoted(value)} stands where an object is needed")
+    return value
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):

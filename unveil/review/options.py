@@ -39,10 +39,9 @@ class ReviewOptions(PageOptions):
     """Show records, questions, pairs or answers with their images, and keep what people decide about them."""
 
     groups: ClassVar[dict[str, tuple[str, ...]]] = {
-        "beside": ("records", "dialogues", "predictions", "attention", "faults"),
-        "order": ("order", "random_share", "split", "limit", "seed"),
-        "reviewers": ("reviewers", "readings", "adjudicator", "blind"),
-        **PageOptions.groups,
+        "what else is known": ("records", "dialogues", "predictions", "attention", "faults"),
+        "queue": ("order", "random_share", "split", "limit", "seed"),
+        "people": ("reviewers", "readings", "adjudicator", "blind"),
     }
     what: Positional[Input]
     """Records, dialogues, pairs or predictions, or the folder of a run, whose records are shown."""

@@ -114,7 +114,7 @@ def _of_answer(case: Case, row: Prediction) -> dict[queue.Signal, float]:
     said = opinion(row.model, [(case, row)])
     sure = [s.confidence for s in said.suggestions if s.confidence is not None]
     return {
-        "disagreement": _wrong(case),
+        "wrong answer": _wrong(case),
         "low confidence": 1 - min(sure) if sure else 0.0,
         "near the decision": 0.0 if said.abnormal is None else 1 - abs(2 * said.abnormal - 1),
     }

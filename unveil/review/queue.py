@@ -8,7 +8,7 @@ through the queue: by it alone the share of errors in the whole file can be told
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,15 +18,29 @@ from unveil.core.geometry import Box, match
 from unveil.core.records import Record
 from unveil.review.suggestions import Opinion, Suggestion
 
-#: What puts an item into the queue, and its share of turns: what a check has found wrong, what model and annotation
-#: do not agree about, what the model is unsure of, answers near the decision between yes and no, rare findings.
-Signal = Literal["check", "disagreement", "low confidence", "near the decision", "rare finding"]
+#: What puts an item into the queue: what a check has found wrong; whether model and annotation agree that something is
+#: abnormal, about a place that is not annotated, where a finding is, what it is, whether it is there; an answer that
+#: the truth makes wrong; what the model is unsure of; answers near the decision between yes and no; rare findings.
+Signal = Literal[
+    "check", "presence differs", "not annotated", "place differs", "name differs", "not seen", "wrong answer",
+    "low confidence", "near the decision", "rare finding",
+]  # fmt: skip
+#: Their shares of turns.
 TURNS: Mapping[Signal, int] = {
-    "check": 2, "disagreement": 4, "low confidence": 1, "near the decision": 1, "rare finding": 1,
-}  # fmt: skip
+    "check": 2,
+    "presence differs": 2,
+    "not annotated": 2,
+    "place differs": 2,
+    "name differs": 1,
+    "not seen": 1,
+    "wrong answer": 4,
+    "low confidence": 1,
+    "near the decision": 1,
+    "rare finding": 1,
+}
 RANDOM = "random"
-#: Two boxes of a smaller IoU are not of one place.
-SAME_PLACE = 0.1
+#: Two boxes of a smaller IoU are not of one place, and of one of at least this they are so beyond doubt.
+SAME_PLACE, SURELY_THERE = 0.1, 0.5
 #: How sure a model is taken to be that does not say it.
 UNKNOWN = 0.5
 
@@ -38,7 +52,7 @@ class Queued:
     number: int
     """The item's."""
     why: str
-    """In a few words, such as "disagreement"."""
+    """A signal, or "random"."""
     value: float | None = None
     """How much of it there is, from 0 to 1; None of a random one."""
 
@@ -131,32 +145,58 @@ def rarity(records: Iterable[Record]) -> Callable[[Record], float]:
 
 
 def signals_of(record: Record, opinions: Sequence[Opinion], name: Callable[[str], str]) -> dict[Signal, float]:
-    """What models' opinions tell of a record; ``name`` gives labels the form in which answers name them."""
-    found: dict[Signal, float] = {"disagreement": 0.0, "low confidence": 0.0, "near the decision": 0.0}
+    """What models' opinions tell of a record; ``name`` gives labels the form in which answers name them.
+
+    Of several models the one counts that tells most.
+    """
+    found: dict[Signal, float] = {}
+
+    def tell(signal: Signal, value: float) -> None:
+        found[signal] = max(found.get(signal, 0.0), value)
+
     for opinion in opinions:
         if opinion.placed:
-            found["disagreement"] = max(found["disagreement"], disagreement(record, opinion.suggestions, name))
+            for signal, value in differences(record, opinion.suggestions, name):
+                tell(signal, value)
         sure = [s.confidence for s in opinion.suggestions if s.confidence is not None]
         if sure:
-            found["low confidence"] = max(found["low confidence"], 1 - min(sure))
+            tell("low confidence", 1 - min(sure))
         if opinion.abnormal is not None:
-            found["near the decision"] = max(found["near the decision"], 1 - abs(2 * opinion.abnormal - 1))
+            tell("near the decision", 1 - abs(2 * opinion.abnormal - 1))
+            against = 1 - opinion.abnormal if record.findings else opinion.abnormal
+            known = record.findings or record.completeness == "exhaustive"
+            tell("presence differs", against if known and against > 0.5 else 0.0)
     return found
 
 
-def disagreement(record: Record, suggestions: Sequence[Suggestion], name: Callable[[str], str]) -> float:
-    """How much a model and a record disagree, from 0 to 1: the largest of what speaks against one finding or place.
+def differences(
+    record: Record, suggestions: Sequence[Suggestion], name: Callable[[str], str]
+) -> Iterator[tuple[Signal, float]]:
+    """What a model says of places that their annotation does not.
 
-    Of places of one another (the matching that maximises the summed IoU, from ``SAME_PLACE`` on) under two names it is
-    the model's confidence, under one name that times 1 - IoU. A place that is not annotated counts its confidence, a
-    finding that the model does not see ``UNKNOWN``: a model overlooks more than it makes up.
+    Places are one another's by the matching that maximises the summed IoU, from ``SAME_PLACE`` on; of what is left, a
+    suggestion and a finding of one name are one thing in two places. Where names differ, and where nothing is
+    annotated, the value is the model's confidence; where places differ it is 1 - IoU; a finding that the model does not
+    see has 1, since of it the model says nothing more.
     """
     true = [(name(f.label), f.box) for f in record.boxed if f.box]
     sure = [UNKNOWN if s.confidence is None else s.confidence for s in suggestions]
     boxes: list[Box] = [box for _, box in true]
     agree = [[s.label == label for label, _ in true] for s in suggestions]
     pairs = [p for p in match([s.box for s in suggestions], boxes, agree) if p[2] >= SAME_PLACE]
-    values = [sure[i] * (1 - iou if agree[i][j] else 1.0) for i, j, iou in pairs]
-    values += [sure[i] for i in range(len(suggestions)) if i not in {i for i, _, _ in pairs}]
-    values += [UNKNOWN for j in range(len(true)) if j not in {j for _, j, _ in pairs}]
-    return max(values, default=0.0)
+    extra = [i for i in range(len(suggestions)) if i not in {i for i, _, _ in pairs}]
+    unseen = [j for j in range(len(true)) if j not in {j for _, j, _ in pairs}]
+    for i in list(extra):
+        if (j := next((j for j in unseen if agree[i][j]), None)) is not None:
+            extra.remove(i)
+            unseen.remove(j)
+            pairs.append((i, j, 0.0))
+    for i, j, iou in pairs:
+        if not agree[i][j]:
+            yield "name differs", sure[i]
+        elif iou < SURELY_THERE:
+            yield "place differs", 1 - iou
+    for i in extra:
+        yield "not annotated", sure[i]
+    for _ in unseen:
+        yield "not seen", 1.0

@@ -1,4 +1,4 @@
-"""Cohere's, on a Command whose full layers know no positions: tiles behind an overview's tokens."""
+"""Cohere's, on a Command whose full layers know no positions: tiles, and an overview behind them."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Trial:
     malformed: int = 0
     """Boxes that cannot be for another reason: inverted, cut, of three numbers."""
     silent: int = 0
-    """Answers without any box, malformed ones among them."""
+    """Answers without any box, not even a malformed one."""
     cut: int = 0
     """Answers that were cut at the length limit."""
     example: str = ""

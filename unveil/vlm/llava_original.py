@@ -22,10 +22,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import AddedToken, AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrainedModel
 
-from unveil.core.untrusted import listed, quoted, read_json
+from unveil.core.untrusted import listed, quoted, read_object
 from unveil.vlm.families import ModelError
 from unveil.vlm.models import unfilled
-from unveil.vlm.unfit import PROCESSOR
+from unveil.vlm.unfit import PROCESSOR, cut_off
 
 IMAGE = "<image>"
 #: By ``model_type`` of the original, that of its language model. LLaVA-1.5 was first published as ``llava``.
@@ -86,7 +86,7 @@ def convert(folder: Path, tower: Path | None = None) -> Converted:
     ``tower`` is the folder of its CLIP tower, where its own weights are not among the model's. Raises ``ModelError``
     for another family or layout, for pickled weights, and for each weight that is too many or missing.
     """
-    about = read_json(folder / "config.json")
+    about = read_object(folder / "config.json")
     language = _refused(folder, about)
     with ExitStack() as stack:
         source = {key: value for key, value in _weights(folder, stack).items() if not _COMPUTED.fullmatch(key)}
@@ -101,7 +101,7 @@ def convert(folder: Path, tower: Path | None = None) -> Converted:
         seeing = inside or given
         tokenizer, image_token = _tokenizer(folder)
         text = _text_config(about, language)
-        config = _config(about, text, _tower_config(tower, seeing), image_token)
+        config = _config(about, text, _tower_config(tower, seeing, str(about.get("mm_vision_tower"))), image_token)
         renamed = {_renamed(key, folder): value for key, value in rest.items()}
         model = unfilled(config)
         places = model.state_dict()
@@ -163,7 +163,7 @@ def _weights(folder: Path, stack: ExitStack) -> dict[str, Any]:
         try:
             weights = stack.enter_context(safe_open(file, framework="pt"))
         except SafetensorError as error:
-            raise ModelError(f"{file}: {error}") from error
+            raise cut_off(file, error) from error
         for key in weights.keys():  # noqa: SIM118
             if key in found:
                 raise ModelError(f"{file}: {key} stands in another file too")
@@ -252,11 +252,19 @@ def _text_config(about: Mapping[str, Any], language: str) -> Any:
     return kind.from_dict({key: value for key, value in about.items() if key in known} | {"tie_word_embeddings": False})
 
 
-def _tower_config(folder: Path | None, weights: Mapping[str, Any]) -> Any:
-    """That of the folder of a tower, else what the shapes of its weights tell; all CLIPs have heads of 64."""
+def _tower_config(folder: Path | None, weights: Mapping[str, Any], name: str) -> Any:
+    """That of the folder of a tower, else of one with OpenAI's ``name`` what the shapes of its weights tell.
+
+    OpenAI's have heads of 64 and ``quick_gelu``, others (LAION's) may not: raises ``ModelError``.
+    """
     if folder is not None and (folder / "config.json").is_file():
-        about = read_json(folder / "config.json")
+        about = read_object(folder / "config.json")
         return tf.CLIPVisionConfig.from_dict(about.get("vision_config", about) | {"model_type": "clip_vision_model"})
+    if not name.startswith("openai/"):
+        raise ModelError(
+            f"its vision tower is {quoted(name)}, whose weights do not tell heads and activation, as they do only of "
+            f"OpenAI's: name the folder with its config.json by --tower"
+        )
     needed = ("embeddings.class_embedding", "embeddings.patch_embedding.weight", "embeddings.position_embedding.weight",
               "encoder.layers.0.mlp.fc1.weight")  # fmt: skip
     if missing := [key for key in needed if key not in weights]:

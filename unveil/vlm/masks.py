@@ -61,11 +61,12 @@ def going_on(base: Any, family: Family, carried: states.Carried, rows: int) -> d
     There is no mask but where states go on. Layers of cross-attention run only where they are given something to see:
     what they do see, ``crossed.CrossBranches`` keeps.
     """
-    fork = family.shares == "fork"
-    given = {"attention_mask": {"full_attention": None, **dict.fromkeys(states.KINDS, carried)} if fork else None}
-    width = base.config.get_text_config().hidden_size
-    nothing = torch.zeros(rows, 1, width, dtype=base.dtype, device=base.device)
-    return given | ({"cross_attention_states": nothing} if family.crossed else {})
+    mask = {"full_attention": None, **dict.fromkeys(states.KINDS, carried)} if family.shares == "fork" else None
+    given: dict[str, Any] = {"attention_mask": mask}
+    if family.crossed:
+        width = base.config.get_text_config().hidden_size
+        given["cross_attention_states"] = torch.zeros(rows, 1, width, dtype=base.dtype, device=base.device)
+    return given
 
 
 def windows(base: Any) -> list[int | None]:

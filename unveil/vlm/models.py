@@ -7,7 +7,6 @@ with remote code.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,8 +26,8 @@ from transformers import (
     PreTrainedModel,
 )
 
-from unveil.core import console, digests
-from unveil.core.untrusted import read_json
+from unveil.core import console, digests, faults
+from unveil.core.untrusted import read_json, read_object
 from unveil.vlm import imports, unfit
 from unveil.vlm.chat import Chat
 from unveil.vlm.choice import TINY
@@ -102,11 +101,10 @@ def chat_of(
 def _understood(name: str | Path) -> Iterator[None]:
     try:
         yield
-    except ModelError:
-        raise
-    except (OSError, ValueError, ImportError) as error:
-        hint = ": pip install 'unveil[video]'" if re.search("torchvision|num2words", str(error)) else ""
-        raise ModelError(f"{name}: cannot be loaded as a vision-language model{hint}: {error}") from error
+    except Exception as error:  # transformers' own, of any kind
+        if faults.goes_through(error):
+            raise
+        raise unfit.load_fault(name, error) from error
 
 
 @lru_cache
@@ -124,7 +122,9 @@ def located(name: str | Path, revision: str | None = None) -> str:
         if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
             raise ModelError(f"{name}: the folder holds no config.json, so it is not a saved model")
         return str(path)
-    if str(name).startswith((".", "/", "~")) or path.is_absolute() or path.exists():
+    if path.is_file():
+        raise ModelError(f"{name}: a file, and a folder is needed: name the one that it lies in")
+    if str(name).startswith((".", "/", "~")) or path.is_absolute():
         raise ModelError(f"{name}: no such folder")
     _look_on_hub(str(name), revision)
     return str(name)
@@ -152,15 +152,16 @@ def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTra
     under = _under(folder)
     if under is None:
         _config(folder, revision)
-        model, info = AutoModelForImageTextToText.from_pretrained(
-            folder,
-            revision=revision,
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-        )
+        with _understood(folder):
+            model, info = AutoModelForImageTextToText.from_pretrained(
+                folder,
+                revision=revision,
+                dtype=dtype,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+            )
         unfit.check_weights(folder, info["missing_keys"], info["mismatched_keys"])
         return model
     base = _load_model(*under, dtype)
@@ -174,9 +175,10 @@ def _config(folder: str, revision: str | None) -> Any:
     """The configuration of a model, or of the one under an adapter with what that declares."""
     under = _under(folder)
     if under is None:
-        about, _ = PreTrainedConfig.get_config_dict(folder, revision=revision)
-        unfit.check_configuration(folder, about)
-        config = AutoConfig.from_pretrained(folder, revision=revision, trust_remote_code=False)
+        with _understood(folder):
+            about, _ = PreTrainedConfig.get_config_dict(folder, revision=revision)
+            unfit.check_configuration(folder, about)
+            config = AutoConfig.from_pretrained(folder, revision=revision, trust_remote_code=False)
         unfit.check_sees(folder, config)
         return config
     config = _config(*under)
@@ -189,7 +191,7 @@ def _under(folder: str) -> tuple[str, str | None] | None:
     about = Path(folder) / "adapter_config.json"
     if not about.is_file():
         return None
-    adapter = read_json(about)
+    adapter = read_object(about)
     base, revision = adapter.get("base_model_name_or_path"), adapter.get("revision")
     if not base:
         raise ModelError(f"{about}: the model under the adapter is not named: write it as base_model_name_or_path")
@@ -234,7 +236,9 @@ def _processor(name: str | Path, place: str, revision: str | None) -> Any:
     """The processor of a model; ``name`` is what errors call it."""
     try:
         processor = AutoProcessor.from_pretrained(place, revision=revision, trust_remote_code=False)
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:  # transformers' own, of any kind
+        if faults.goes_through(error):
+            raise
         raise unfit.processor_fault(name, place, error) from error
     if not (hasattr(processor, "tokenizer") and hasattr(processor, "image_processor")):
         raise unfit.no_processor(name)

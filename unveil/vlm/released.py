@@ -25,6 +25,9 @@ from unveil.vlm.chat import Chat
 
 #: What the parts of ``rope_parameters`` that have other positions than the rest are called in older configurations.
 _LOCAL = "rope_local_base_freq"
+#: Rules of positions that older readers have. Others came with ``rope_parameters``, and are told by them alone: a
+#: ``rope_scaling`` beside them would be read in their place (Gemma 4).
+_OLDER_ROPE = ("default", "linear", "dynamic", "yarn", "longrope", "llama3")
 
 
 def save(model: PreTrainedModel, chat: Chat, folder: Path) -> None:
@@ -86,6 +89,8 @@ def completed(config: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(rope, dict):
         return out
     main, local = rope.get("full_attention", rope), rope.get("sliding_attention")
+    if main.get("rope_type", "default") not in _OLDER_ROPE:
+        return out
     for name in ("rope_theta", "partial_rotary_factor"):
         if name in main:
             out.setdefault(name, main[name])

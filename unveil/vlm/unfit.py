@@ -8,18 +8,19 @@ weights with random numbers, and peft adapters that fit nowhere with zeros; both
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import transformers
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
-from unveil.core import faults
-from unveil.core.untrusted import JsonError, listed, quoted, read_json
+from unveil.core import digests, faults
+from unveil.core.untrusted import JsonError, listed, quoted, read_object
 from unveil.vlm import imports
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
@@ -32,8 +33,10 @@ ADAPTER = "adapter_model.safetensors"
 _SIGN = "\u2021"  # stands for a question
 
 
-def check_configuration(name: str | Path, about: Mapping[str, Any]) -> None:
+def check_configuration(name: str | Path, about: Any) -> None:
     """Raises ``ModelError`` where a config.json is of no family that transformers has."""
+    if not isinstance(about, Mapping):
+        raise ModelError(f"{name}: its config.json holds {quoted(about)} where an object is needed")
     kind, ours = about.get("model_type"), f"transformers {transformers.__version__}"
     if not kind:
         raise ModelError(f"{name}: its config.json names no model_type, so its family is not known")
@@ -69,24 +72,71 @@ def _leaves(code: Any) -> list[Any]:
     return [leaf for value in values for leaf in (value if isinstance(value, list | tuple) else [value]) if leaf]
 
 
+def load_fault(name: str | Path, error: Exception) -> ModelError:
+    """What is wrong with a model that transformers could not load: a file of its folder, if one is broken."""
+    folder = digests.folder_of(name)
+    broken = _broken_json(folder, "config.json", "adapter_config.json")
+    if broken is not None:
+        return broken
+    files = sorted(folder.glob("*.safetensors"))
+    for file in files:
+        try:
+            with safe_open(file, framework="pt"):
+                pass
+        except SafetensorError as cut:
+            return cut_off(file, cut)
+    if (folder / "config.json").is_file() and not files:
+        pickled = listed(file.name for file in sorted(folder.glob("*.bin")))
+        never = f"; pickled weights ({pickled}) are never opened" if pickled else ""
+        return ModelError(f"{name}: it came without its weights (model.safetensors){never}")
+    return ModelError(f"{name}: cannot be loaded as a vision-language model{_needs(error)}: {_on_one_line(error)}")
+
+
+def cut_off(file: Path, error: SafetensorError) -> ModelError:
+    """The error where a file of weights is not whole."""
+    return ModelError(f"{file}: not a whole file of safetensors ({error}): copy or download it again")
+
+
+def _broken_json(folder: Path, *names: str) -> ModelError | None:
+    """The error that names the first of these files that is there and holds no object of JSON."""
+    for file in filter(Path.is_file, (folder / name for name in names)):
+        try:
+            read_object(file)
+        except JsonError as broken:
+            return ModelError(str(broken))
+    return None
+
+
+def _needs(error: Exception) -> str:
+    """What to install where an error says that a package is missing: of videos, which transformers names as files."""
+    if not re.search("torchvision|num2words|video processor", str(error), re.IGNORECASE):
+        return ""
+    return ": pip install 'unveil[video]'" + ("" if "orchvision" in str(error) else " (torchvision)")
+
+
+def _on_one_line(error: Exception) -> str:
+    """The words of an error; those of one of Python's own kinds say too little without it."""
+    kind = "" if isinstance(error, OSError | ValueError | ImportError) else f"{type(error).__name__}: "
+    return kind + " ".join(str(error).split())
+
+
 # ----------------------------------------------------------------------------------------------- processor and template
 
 
 def processor_fault(name: str | Path, place: str, error: Exception) -> ModelError:
     """What is wrong with a processor that could not be loaded from ``place``."""
     folder = Path(place)
-    for file in filter(Path.is_file, (folder / file for file in (*PROCESSOR, "tokenizer_config.json"))):
-        try:
-            about = read_json(file)
-        except JsonError as broken:
-            return ModelError(f"{name}: {broken}")
-        if isinstance(about, dict) and about.get("auto_map"):
-            return _brings_code(name, about["auto_map"], f"transformers has no processor as {file.name} asks for")
+    settings = (*PROCESSOR, "tokenizer_config.json")
+    broken = _broken_json(folder, *settings, "tokenizer.json")
+    if broken is not None:
+        return broken
+    for file in filter(Path.is_file, (folder / file for file in settings)):
+        if code := read_object(file).get("auto_map"):
+            return _brings_code(name, code, f"transformers has no processor as {file.name} asks for")
     for what, files in (("processor", PROCESSOR), ("tokenizer", TOKENIZER)):
         if folder.is_dir() and not any((folder / file).is_file() for file in files):
             return no_processor(name, what, files)
-    hint = ": pip install 'unveil[video]'" if "torchvision" in str(error) or "num2words" in str(error) else ""
-    return ModelError(f"{name}: its processor cannot be loaded{hint}: {error}")
+    return ModelError(f"{name}: its processor cannot be loaded{_needs(error)}: {_on_one_line(error)}")
 
 
 def no_processor(name: str | Path, what: str = "processor", files: Collection[str] = PROCESSOR) -> ModelError:
@@ -143,9 +193,12 @@ def adapted(base: Any, folder: str, under: str) -> Any:
     file = Path(folder) / ADAPTER
     if not file.is_file():
         raise ModelError(f"{folder}: the adapter's folder holds no {ADAPTER}; pickled weights are never opened")
-    with safe_open(file, framework="pt") as weights:
-        there = sum(".lora_" in key for key in weights.keys())  # noqa: SIM118
-    about = read_json(Path(folder) / "adapter_config.json")
+    try:
+        with safe_open(file, framework="pt") as weights:
+            there = sum(".lora_" in key for key in weights.keys())  # noqa: SIM118
+    except SafetensorError as error:
+        raise cut_off(file, error) from error
+    about = read_object(Path(folder) / "adapter_config.json")
     made_for, kind = (about.get("auto_mapping") or {}).get("base_model_class"), type(base).__name__
     fault = f"{folder}: an adapter of another base than {under} ({kind}), which it names as its own"
     if made_for != kind and hasattr(transformers, str(made_for)):
