@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unveil.cli import COMMANDS
-from unveil.core import jsonl, lesion_noise, records
+from unveil.core import decisions, interrater, jsonl, lesion_noise, records
 from unveil.core import options as core_options
 from unveil.core.option_types import Takes, called, choices
 from unveil.core.options import bare, sentences
+from unveil.curate import corrections
 from unveil.ingest import reading
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +43,10 @@ ROWS: dict[str, type] = {
         lesion_noise.Noise,
         lesion_noise.LesionMap,
         reading.Rejected,
+        decisions.Decision,
+        decisions.Annotation,
+        corrections.Change,
+        interrater.ReaderAgreement,
     )
 }
 

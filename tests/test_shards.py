@@ -11,8 +11,9 @@ import pytest
 
 from unveil.audit import check
 from unveil.core import digests, paths, shards
-from unveil.core.jsonl import read_jsonl, to_line, write_jsonl
+from unveil.core.jsonl import each_written, from_json, read_jsonl, to_line, write_jsonl
 from unveil.core.records import Finding, ImagePlane, Question, Record, RecordError, Source
+from unveil.review.rows import Rows
 
 FULL = Record(
     "a/1", "1.png", 30, 20, "CT", "p1", "s1", "train",
@@ -43,6 +44,21 @@ def test_parts_are_read_as_one_file(tmp_path: Path) -> None:
     assert sharded(file, ROWS[:4], 2) == ["one.jsonl", *(f"records-0000{n}.jsonl" for n in (1, 2))]
     assert sharded(file, [], 2) == ["one.jsonl", "records-00001.jsonl"]
     assert list(read_jsonl(file, Record)) == []
+
+
+def test_each_row_comes_with_the_line_that_it_is_written_as(tmp_path: Path) -> None:
+    """As somebody has spaced it, over parts and empty lines; of Parquet the line that was reviewed."""
+    lines = ['{"a":  1}\n', '{"a": 2}\n', '{"a": 3 }']
+    (tmp_path / "x-00001.jsonl").write_text(lines[0] + "\n")
+    (tmp_path / "x-00002.jsonl").write_text("".join(lines[1:]))
+    found = list(each_written(tmp_path / "x.jsonl", lambda value, number: (value["a"], number)))
+    assert [line.decode() for line, _ in found] == lines and [made[0] for _, made in found] == [1, 2, 3]
+    write_jsonl(tmp_path / "y.parquet", ROWS)
+    shown = Rows(tmp_path / "y.parquet", lambda value, _: from_json(Record, value))
+    found_rows = list(each_written(tmp_path / "y.parquet", lambda value, _: from_json(Record, value)))
+    assert [row for _, row in found_rows] == ROWS
+    assert [line for line, _ in found_rows] == [shown.line(n) for n in range(len(ROWS))]
+    shown.close()
 
 
 def test_a_part_that_is_missing_or_wrong_is_told(tmp_path: Path) -> None:

@@ -106,6 +106,9 @@ COMMANDS: dict[str, Command] = {
     "curate probes": Command("curate.probes", "questions about what is there and what is not, in pairs"),
     "curate selftrain": Command("curate.selftrain", "pairs from the model's own questions and answers", GOES_ON),
     "curate relevance": Command("curate.relevance", "weights of pairs by their clinical relevance", GOES_ON),
+    "curate corrections": Command(
+        "curate.corrections", "what people have decided in a review, carried out: corrected records, dialogues, pairs"
+    ),
     "prefer": Command(
         "pipelines.prefer",
         "pairs and training of a preference method by its name",

@@ -6,6 +6,7 @@ stands. Boxes are float xyxy in absolute pixels of the image, half-open, as a re
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +46,7 @@ class Annotation:
     polygon: tuple[tuple[float, float], ...] = ()
     """The corners (x, y) of an outline in the same pixels, where one was drawn; ``box`` is then the box around it."""
     finding: int | None = None
-    """Which finding of the record it is, counted from 0; None of one that was added."""
+    """Which finding of the record, or box of the answer, it is, counted from 0; None of one that was added."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,11 @@ class Decision:
     """What has put the item into the queue."""
     adjudicates: tuple[str, ...] = ()
     """The reviewers between whom it decides; empty of a reading."""
+
+
+def hash_of(line: bytes) -> str:
+    """What tells a row from one that was changed (``Decision.sha256``): SHA-256 of its line without spaces around."""
+    return hashlib.sha256(line.strip()).hexdigest()
 
 
 def read_decisions(path: Path) -> list[Decision]:

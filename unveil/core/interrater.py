@@ -39,8 +39,9 @@ class ReaderAgreement:
     readers: int
     """Who has read one of them."""
     low: float | None = None
+    """Lower end of its 95 % interval."""
     high: float | None = None
-    """Its 95 % interval."""
+    """Upper end of its 95 % interval."""
     why: str = ""
     """Why it has no value, or no interval."""
 

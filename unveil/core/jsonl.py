@@ -88,6 +88,24 @@ def read_jsonl(path: str | Path, kind: type[Row]) -> Iterator[Row]:
         yield row
 
 
+def each_written(path: str | Path, make: Callable[[Any, int], Made]) -> Iterator[tuple[bytes, Made]]:
+    """As ``each_line``, each row with the line that it is written as, in place of its number; of Parquet the line that
+    `to_line` makes of it."""
+    path = Path(path)
+    if path.suffix == PARQUET:
+        for number, value in each_line(path, lambda value, _: value):
+            yield to_line(value).encode(), make(value, number)
+        return
+    lines = (line for part in _files(path) for line in _read(part) if line.strip())
+    for (_, made), line in zip(each_line(path, make), lines, strict=True):
+        yield line, made
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from file
+
+
 #: The ending of a file that holds rows in another form than lines.
 PARQUET = ".parquet"
 #: Bytes of a line: a record with outlines of thousands of cells stays below a tenth of it.
@@ -103,18 +121,23 @@ def each_line(
     ``RecordError`` with file and line.
     """
     path = Path(path)
+    before = 0
+    for file in _files(path):
+        number = 0
+        for number, made in (_rows if path.suffix == PARQUET else _lines)(file, make, before, lenient):
+            yield before + number, made
+        before += number
+
+
+def _files(path: Path) -> list[Path]:
+    """The files that hold the rows; raises ``RecordError`` where there is none, or one is missing."""
     try:
         files = shards.parts(path)
     except shards.ShardError as error:
         raise RecordError(str(error)) from error
     if not files:
         raise RecordError(f"{path}: no such file, or not a regular one")
-    before = 0
-    for file in files:
-        number = 0
-        for number, made in (_rows if path.suffix == PARQUET else _lines)(file, make, before, lenient):
-            yield before + number, made
-        before += number
+    return files
 
 
 def _rows(path: Path, make: Callable[[Any, int], Made], before: int, lenient: bool) -> Iterator[tuple[int, Made]]:

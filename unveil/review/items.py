@@ -10,11 +10,11 @@ from typing import Any
 from unveil.core import pairs
 from unveil.core.answers import parse
 from unveil.core.box_formats import MARKUP, View, unmark
-from unveil.core.decisions import Annotation, Subject
+from unveil.core.decisions import Annotation, Subject, hash_of
 from unveil.core.jsonl import each_line, from_json
 from unveil.core.records import Dialogue, Pair, Prediction, Record, RecordError, Split
 from unveil.core.untrusted import shortened
-from unveil.review.rows import Rows, hash_of, unknown
+from unveil.review.rows import Rows, unknown
 
 Reviewed = Record | Dialogue | Pair | Prediction
 MADE: Mapping[Subject, type[Reviewed]] = {
@@ -54,7 +54,8 @@ class ReviewItem:
         if isinstance(self.row, Record):
             return tuple(Annotation(f.label, f.box, finding=n) for n, f in enumerate(self.row.findings))
         if isinstance(self.row, Dialogue):
-            return tuple(Annotation(_named(self.row, n), box) for n, box in enumerate(unmark(self.row.answer)))
+            boxes = enumerate(unmark(self.row.answer))
+            return tuple(Annotation(_named(self.row, n), box, finding=n) for n, box in boxes)
         return ()
 
 

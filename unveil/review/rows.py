@@ -5,7 +5,6 @@ Of a hundred thousand rows only ids and places are in memory.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -122,11 +121,6 @@ def _spilled(path: Path) -> int:
             file.write(to_line(value).encode())
         file.flush()
         return os.dup(file.fileno())
-
-
-def hash_of(line: bytes) -> str:
-    """What tells a row from one that was changed: SHA-256 of its line without spaces around it."""
-    return hashlib.sha256(line.strip()).hexdigest()
 
 
 def unknown(value: Any) -> RecordError:
