@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from unveil.review import queue
 from unveil.review.suggestions import read_opinions
 from unveil.synthetic.label_errors import LABEL_ERRORS, LabelError, planted
 
+Row = TypeVar("Row", Record, Dialogue)
 #: Share of the training images with findings that have an error, and share of the training images that is corrected.
 WRONG, CORRECTED = 0.2, 0.1
 #: Decisions that errors are counted in.
@@ -83,6 +84,7 @@ def run(trial: ReviewTrial) -> dict[str, Any]:
     orders = _orders(trial, truth, spoilt)
     budget = round(CORRECTED * len(training))
     true = {record.id: record for record in training}
+    _asked(trial, trial.folder / "true", truth)
     for arm in ARMS:
         seen = {"uncorrected": set(), "corrected": set(true)}.get(arm) or set(orders.get(arm, [])[:budget])
         _arm(trial, arm, truth, [true[record.id] if record.id in seen else record for record in spoilt])
@@ -157,21 +159,35 @@ def _shuffled(names: set[str], seed: int) -> list[str]:
 
 
 def _arm(trial: ReviewTrial, arm: str, truth: Sequence[Record], training: Sequence[Record]) -> None:
-    """A model that is trained on these images and answers the test questions."""
-    folder = trial.folder / arm
-    _asked(trial, folder, [*training, *(record for record in truth if record.split != "train")])
+    """A model that is trained on these images and answers the test questions, which are the same for all: what is asked
+    about an image hangs on the names of all."""
+    folder, own, true = trial.folder / arm, trial.folder / arm / "questions", trial.folder / "true"
+    _asked(trial, own, [*training, *(record for record in truth if record.split != "train")])
+    _put(folder / "records.jsonl", _moved(own / "records.jsonl", Record, folder))
+    learnt = [d for d in _moved(own / "dialogues.jsonl", Dialogue, folder) if d.split == "train"]
+    asked = [d for d in _moved(true / "dialogues.jsonl", Dialogue, folder) if d.split != "train"]
+    _put(folder / "dialogues.jsonl", [*learnt, *asked])
     _trained(trial, folder)
     _answered(trial, folder)
+
+
+def _moved(file: Path, kind: type[Row], folder: Path) -> list[Row]:
+    """The rows of a file as they stand in a file of this name in another folder."""
+    return [rebased(row, file, folder / file.name) for row in jsonl.read_jsonl(file, kind)]
 
 
 def _asked(trial: ReviewTrial, folder: Path, rows: Sequence[Record]) -> None:
     """Writes records and the questions about them."""
     file = folder / "records.jsonl"
-    own = [rebased(record, trial.records, file) for record in rows]
-    if not file.is_file() or list(jsonl.read_jsonl(file, Record)) != own:
-        jsonl.write_jsonl(file, own)
+    _put(file, [rebased(record, trial.records, file) for record in rows])
     asked = mau.Config(records=file, out=folder / "dialogues.jsonl", seed=trial.seed, restart=trial.restart)
     provenance.stage("curate mau", asked, [file], mau.main)
+
+
+def _put(file: Path, rows: Sequence[Row]) -> None:
+    """Writes rows, unless they are there: what was made of them is then made of the same file."""
+    if not file.is_file() or list(jsonl.read_jsonl(file, type(rows[0]))) != list(rows):
+        jsonl.write_jsonl(file, rows)
 
 
 def _trained(trial: ReviewTrial, folder: Path) -> None:
