@@ -34,6 +34,7 @@ def marks(record: Record) -> tuple[Annotation, ...]:
 def corrected(folder: Path, rows: Sequence[Any], decisions: Sequence[Decision], **options: Any) -> list[Any]:
     """What `unveil curate corrections` makes of rows that lie in a file of the folder."""
     kind = type(rows[0])
+    (folder / "data").mkdir(parents=True, exist_ok=True)
     write_jsonl(folder / "data/rows.jsonl", rows)
     write_jsonl(folder / "reviews.jsonl", decisions)
     given = {f"{KINDS[kind.__name__]}s": folder / "data/rows.jsonl"} | options

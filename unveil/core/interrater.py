@@ -46,6 +46,18 @@ class ReaderAgreement:
     """Why it has no value, or no interval."""
 
 
+def table(found: Sequence[ReaderAgreement]) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows for people."""
+
+    def value(one: ReaderAgreement) -> str:
+        if one.value is None:
+            return one.why
+        return f"{one.value:.2f} ({one.why or f'{one.low:.2f} to {one.high:.2f}'})"
+
+    rows = [[one.what, one.statistic, value(one), str(one.n), str(one.readers)] for one in found]
+    return ["on", "by", "value (95 %)", "n", "readers"], rows
+
+
 def cohen(table_KK: Array) -> Array:
     """Cohen's kappa of two readers (Cohen 1960, equation 1): (p_o - p_e) / (1 - p_e), from how often the one said the
     row and the other the column, (..., K, K); nan where both say one category only."""

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from unveil.core import console, geometry, jsonl, pairs, provenance
 from unveil.core.decisions import Decision, Subject, hash_of, read_decisions, standing
-from unveil.core.interrater import ReaderAgreement, agreement
+from unveil.core.interrater import ReaderAgreement, agreement, table
 from unveil.core.joined import some
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.readings import Readings, by_item
@@ -316,19 +316,10 @@ def _tell(work: _Work, beside: Path, found: Sequence[ReaderAgreement]) -> None:
         told = "figures on them are other figures now, and flatter a model whose doubts chose what was looked at"
         console.say(f"  note: {work.in_test} rows of the test split were edited or left out: {told}")
     if found:
-        agreed = [(one.what, one.statistic, _figure(one), str(one.n), str(one.readers)) for one in found]
-        console.table("Agreement of readers", ("on", "by", "value (95 %)", "n", "readers"), agreed)
+        console.table("Agreement of readers", *table(found))
     made = "pairs" if work.subject == "prediction" else f"{work.subject}s"
     console.say(f"{work.written} {made} in {config.out}; what became of each decision: {beside}")
     console.say(f"go on: {_further(work.subject, config.out)}")
-
-
-def _figure(one: ReaderAgreement) -> str:
-    if one.value is None:
-        return one.why
-    if one.low is None or one.high is None:
-        return f"{one.value:.2f} ({one.why})"
-    return f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})"
 
 
 def _further(subject: Subject, out: Path) -> str:

@@ -91,10 +91,14 @@ class Items:
         """The split of an item's image, None where it is not known."""
         return self._splits[number]
 
+    def hash(self, number: int) -> str:
+        """Of an item's row as it is now (``Decision.sha256``)."""
+        return hash_of(self.rows.line(number))
+
     def item(self, number: int) -> ReviewItem:
         """The item of a number from 0 on, with all that is known of it."""
         row: Reviewed = self.rows.row(number)
-        sha256, record, dialogue = hash_of(self.rows.line(number)), None, None
+        sha256, record, dialogue = self.hash(number), None, None
         if isinstance(row, Record):
             record, image = row, self.path.parent / row.image
         else:

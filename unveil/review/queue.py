@@ -61,8 +61,13 @@ class Queue:
     """What one reviewer is shown, in order."""
 
     def __init__(self, entries: Iterable[Queued]) -> None:
-        self.entries = list(entries)
-        self._of = {queued.number: queued for queued in self.entries}
+        self._entries = list(entries)
+        self._of = {queued.number: queued for queued in self._entries}
+
+    @property
+    def entries(self) -> Sequence[Queued]:
+        """All of it, as it is now."""
+        return self._entries
 
     def __len__(self) -> int:
         return len(self.entries)

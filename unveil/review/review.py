@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from unveil.core import console, run_folder
+from unveil.core.interrater import table
 from unveil.core.jsonl import from_json, to_json
-from unveil.core.records import Split
+from unveil.core.records import RecordError, Split
 from unveil.review import journal, ordering, queue, server
+from unveil.review.adjudication import Disputed, agreed
 from unveil.review.images import payload
 from unveil.review.items import Items
 from unveil.review.options import ReviewOptions
@@ -33,18 +35,24 @@ def main(config: Config) -> Path:
     """Shows the page until Ctrl-C; returns the file of decisions."""
     config = resolved(config)
     assert config.out
+    if config.adjudicator in config.reviewers:
+        raise RecordError(f"--adjudicator {config.adjudicator} reads items too: who decides between readers is none")
     with (
         closing(Items(config.what, config.records, config.dialogues)) as items,
         journal.opened(config.out) as kept,
     ):
         beside = ordering.known(items, config)
-        queues = queue.dealt(ordering.ordered(beside, config), config.reviewers, config.readings)
+        queues = {**queue.dealt(ordering.ordered(beside, config), config.reviewers, config.readings)}
+        if config.adjudicator:
+            queues[config.adjudicator] = Disputed(config.adjudicator, kept.decisions, items.rows.number, items.hash)
         room = ReviewRoom(items, kept, queues, config, beside.labels, beside.opinions)
         app = server.application("review")
         routes(app, room)
         people = (*config.reviewers, *([config.adjudicator] if config.adjudicator else []))
         console.say(f"{len(items)} {items.subject}s of {config.what}; decisions go to {config.out}")
         server.serve(app, people, config.host, config.port, config.browser)
+        if found := agreed(kept.decisions, items):
+            console.table("Agreement of readers", *table(found))
     return config.out
 
 
@@ -79,6 +87,10 @@ def routes(app: FastAPI, room: ReviewRoom) -> None:
     @app.get("/api/session")
     def session(request: Request) -> dict[str, Any]:
         return room.session(request.scope["reviewer"])
+
+    @app.get("/api/agreement")
+    def agreement() -> list[dict[str, Any]]:
+        return [asdict(one) for one in agreed(room.journal.decisions, room.items)]
 
     @app.get("/api/queue")
     def entries(request: Request, start: int = 0, count: int = 50, which: str = "all") -> dict[str, Any]:

@@ -14,6 +14,7 @@ from unveil.core import geometry
 from unveil.core.decisions import REASONS, SEVERITIES, VERDICTS, Annotation, Decision, Preferred, Reason, Verdict
 from unveil.core.jsonl import to_json
 from unveil.core.records import Dialogue, Pair, Record
+from unveil.review.adjudication import between, told
 from unveil.review.items import Items, ReviewItem
 from unveil.review.journal import ReviewJournal
 from unveil.review.options import ReviewOptions
@@ -68,6 +69,7 @@ class ReviewRoom:
             "total": len(self.queues[reviewer]),
             "decided": sum(self._decided(reviewer, queued.number) for queued in self.queues[reviewer].entries),
             "blind": self.config.blind,
+            "adjudicates": reviewer == self.config.adjudicator,
             "labels": list(self.labels),
             "verdicts": [verdict for verdict in VERDICTS if verdict != "withdraw"],
             "reasons": list(REASONS),
@@ -119,6 +121,7 @@ class ReviewRoom:
         last = self.journal.last(item.id, reviewer)
         decided = last is not None and last.verdict != "withdraw"
         hidden = self.config.blind and not decided
+        order = self._order(item, reviewer) if isinstance(item.row, Pair) else ()
         self.journal.saw(reviewer, item.id, "its texts and marks")
         return {
             "number": number,
@@ -132,6 +135,7 @@ class ReviewRoom:
             "texts": self._texts(item, reviewer, hidden),
             "revision": last.revision if last else 0,
             "decision": to_json(last) if last and decided else None,
+            "readings": told(self.queues[reviewer], item.id, order, self.config.blind, self.config.seed),
             "draft": self.drafts.get((reviewer, number)),
         }
 
@@ -185,7 +189,7 @@ class ReviewRoom:
             ]
             return [_text("question", "Question", row.question), *shown]
         assert item.dialogue
-        answered = _text("answer", "Answer" if hidden else row.model, row.answer)
+        answered = _text("answer", "Answer" if hidden else row.model, row.answer, True)
         truth = [] if hidden else [_text("", "Truth", item.dialogue.answer)]
         return [_text("", "Question", item.dialogue.question), answered, *truth]
 
@@ -242,6 +246,7 @@ class ReviewRoom:
             order=order,
             blinded=self.config.blind,
             why=queued.why,
+            adjudicates=between(self.queues[reviewer], item.id),
         )
 
 
