@@ -41,6 +41,10 @@ class Disputed(Queue):
     def entries(self) -> Sequence[Queued]:
         return [queued for queued in self._now().values() if queued]
 
+    @property
+    def whys(self) -> list[str]:
+        return sorted({queued.why for queued in self.entries})
+
     def find(self, number: int) -> Queued | None:
         return next((queued for queued in self.entries if queued.number == number), None)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -68,6 +69,15 @@ class Queue:
     def entries(self) -> Sequence[Queued]:
         """All of it, as it is now."""
         return self._entries
+
+    @cached_property
+    def _whys(self) -> list[str]:
+        return sorted({queued.why for queued in self._entries})
+
+    @property
+    def whys(self) -> list[str]:
+        """What puts items into it, sorted."""
+        return self._whys
 
     def __len__(self) -> int:
         return len(self.entries)

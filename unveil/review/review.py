@@ -17,6 +17,7 @@ from unveil.core.jsonl import from_json, to_json
 from unveil.core.records import RecordError, Split
 from unveil.review import journal, ordering, queue, server
 from unveil.review.adjudication import Disputed, agreed
+from unveil.review.drafts import Drafts, drafts_of
 from unveil.review.images import payload
 from unveil.review.items import Items
 from unveil.review.options import ReviewOptions
@@ -33,6 +34,7 @@ LEARNT: tuple[Split, ...] = ("train", "val")
 
 def main(config: Config) -> Path:
     """Shows the page until Ctrl-C; returns the file of decisions."""
+    run = config.what if config.what.is_dir() else None
     config = resolved(config)
     assert config.out
     if config.adjudicator in config.reviewers:
@@ -45,7 +47,9 @@ def main(config: Config) -> Path:
         queues = {**queue.dealt(ordering.ordered(beside, config), config.reviewers, config.readings)}
         if config.adjudicator:
             queues[config.adjudicator] = Disputed(config.adjudicator, kept.decisions, items.rows.number, items.hash)
-        room = ReviewRoom(items, kept, queues, config, beside.labels, beside.opinions)
+        room = ReviewRoom(
+            items, kept, queues, config, beside.labels, beside.opinions, Drafts(drafts_of(config.out)), run
+        )
         app = server.application("review")
         routes(app, room)
         people = (*config.reviewers, *([config.adjudicator] if config.adjudicator else []))
@@ -95,6 +99,20 @@ def routes(app: FastAPI, room: ReviewRoom) -> None:
     @app.get("/api/queue")
     def entries(request: Request, start: int = 0, count: int = 50, which: str = "all") -> dict[str, Any]:
         return room.queue(request.scope["reviewer"], max(0, start), min(max(0, count), 500), which)
+
+    @app.get("/api/find")
+    def find(request: Request, id: str) -> dict[str, Any]:
+        return room.find(request.scope["reviewer"], id)
+
+    @app.get("/api/summary")
+    def summary(request: Request) -> dict[str, Any]:
+        return room.summary(request.scope["reviewer"])
+
+    @app.put("/api/items/{number}/draft")
+    async def draft(request: Request, number: int) -> dict[str, Any]:
+        begun = await server.json_of(request)
+        await run_in_threadpool(room.draft, request.scope["reviewer"], number, begun)
+        return {}
 
     @app.get("/api/items/{number}")
     def item(request: Request, number: int) -> dict[str, Any]:

@@ -8,13 +8,28 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
 from typing import Any, Literal
 
 from unveil.core import geometry
-from unveil.core.decisions import REASONS, SEVERITIES, VERDICTS, Annotation, Decision, Preferred, Reason, Verdict
+from unveil.core.decisions import (
+    REASONS,
+    SEVERITIES,
+    VERDICTS,
+    Annotation,
+    Decision,
+    Preferred,
+    Reason,
+    Verdict,
+    standing,
+)
 from unveil.core.jsonl import to_json
 from unveil.core.records import Dialogue, Pair, Record
+from unveil.core.untrusted import shortened
+from unveil.review import summary
 from unveil.review.adjudication import between, told
+from unveil.review.drafts import Drafts
 from unveil.review.items import Items, ReviewItem
 from unveil.review.journal import ReviewJournal
 from unveil.review.options import ReviewOptions
@@ -58,16 +73,25 @@ class ReviewRoom:
     """Names of findings that a mark may be given besides what is typed."""
     opinions: Mapping[str, Sequence[Opinion]] = field(default_factory=dict)
     """What models say, by record."""
-    drafts: dict[tuple[str, int], Any] = field(default_factory=dict)
+    drafts: Drafts | None = None
+    """Where what is begun is kept; None keeps nothing."""
+    run: Path | None = None
+    """The run whose records are shown, if they are one's."""
+    _done: dict[str, set[int]] = field(default_factory=dict)
 
     def session(self, reviewer: str) -> dict[str, Any]:
         """What a page needs before its first item."""
+        queue = self.queues[reviewer]
+        first = next(
+            (place for place, one in enumerate(queue.entries) if not self._decided(reviewer, one.number)), None
+        )
         return {
             "room": "review",
             "reviewer": reviewer,
             "subject": self.items.subject,
-            "total": len(self.queues[reviewer]),
-            "decided": sum(self._decided(reviewer, queued.number) for queued in self.queues[reviewer].entries),
+            "total": len(queue),
+            "decided": self._counted(reviewer),
+            "first": len(queue) if first is None else first,
             "blind": self.config.blind,
             "adjudicates": reviewer == self.config.adjudicator,
             "labels": list(self.labels),
@@ -78,14 +102,45 @@ class ReviewRoom:
         }
 
     def queue(self, reviewer: str, start: int, count: int, which: str = "all") -> dict[str, Any]:
-        """Some entries of a reviewer's queue from one on: all, those to do, those done, or those of one reason."""
-        queue = self.queues[reviewer].entries
-        chosen = [(place, queued) for place, queued in enumerate(queue) if self._is(which, reviewer, queued)]
+        """Entries of a reviewer's queue from a place on: all, those to do, those done, or those of one reason.
+
+        ``next`` is where the next ones begin, None where there are no more.
+        """
+        queue, found, place = self.queues[reviewer], list[dict[str, Any]](), start
+        entries = queue.entries
+        while place < len(entries) and len(found) < count:
+            if self._is(which, reviewer, entries[place]):
+                found.append(self._entry(reviewer, place, entries[place]))
+            place += 1
+        more = any(self._is(which, reviewer, one) for one in islice(entries, place, None))
+        return {"entries": found, "next": place if more else None, "reasons": queue.whys}
+
+    def find(self, reviewer: str, name: str) -> dict[str, Any]:
+        """The entry of an item by its id; raises ``Unknown``."""
+        number = self.items.rows.number.get(name)
+        queue = self.queues[reviewer]
+        queued = None if number is None else queue.find(number)
+        if queued is None:
+            raise Unknown(f"there is no item {shortened(name)} in your queue")
+        return self._entry(reviewer, queue.entries.index(queued), queued)
+
+    def summary(self, reviewer: str) -> dict[str, Any]:
+        """What this reviewer has decided, and how it goes on."""
+        own = [d for (_, who), d in standing(self.journal.decisions).items() if who == reviewer]
         return {
-            "total": len(chosen),
-            "entries": [self._entry(reviewer, place, queued) for place, queued in chosen[start : start + count]],
-            "reasons": sorted({queued.why for queued in queue}),
+            "total": len(self.queues[reviewer]),
+            "decided": self._counted(reviewer),
+            "verdicts": summary.verdicts(own),
+            "sampled": summary.sampled(own),
+            "file": str(self.journal.path),
+            "commands": list(summary.commands(self.config, self.items.subject, self.run)),
         }
+
+    def draft(self, reviewer: str, number: int, draft: Any) -> None:
+        """Keeps what was begun on an item. Raises ``Unknown`` and ``WriteError``."""
+        self.queued(reviewer, number)
+        if self.drafts:
+            self.drafts.put(reviewer, self.items.rows.ids[number], draft)
 
     def _is(self, which: str, reviewer: str, queued: Queued) -> bool:
         if which in ("done", "todo"):
@@ -107,6 +162,13 @@ class ReviewRoom:
     def _decided(self, reviewer: str, number: int) -> bool:
         last = self.journal.last(self.items.rows.ids[number], reviewer)
         return last is not None and last.verdict != "withdraw"
+
+    def _counted(self, reviewer: str) -> int:
+        """How many of their items a reviewer has decided."""
+        if reviewer not in self._done:  # once: a queue has a hundred thousand items
+            entries = self.queues[reviewer].entries
+            self._done[reviewer] = {one.number for one in entries if self._decided(reviewer, one.number)}
+        return len(self._done[reviewer])
 
     def queued(self, reviewer: str, number: int) -> Queued:
         """The entry of an item that this reviewer is shown; raises ``Unknown``."""
@@ -136,7 +198,7 @@ class ReviewRoom:
             "revision": last.revision if last else 0,
             "decision": to_json(last) if last and decided else None,
             "readings": told(self.queues[reviewer], item.id, order, self.config.blind, self.config.seed),
-            "draft": self.drafts.get((reviewer, number)),
+            "draft": self.drafts.get(reviewer, item.id) if self.drafts else None,
         }
 
     def _suggestions(self, item: ReviewItem, hidden: bool) -> list[dict[str, Any]]:
@@ -206,7 +268,10 @@ class ReviewRoom:
         if said.sha256 != item.sha256:
             raise Refused("the item was changed in its file since it was shown: load the page again")
         self.journal.decide(self._decision(reviewer, item, queued, said))
-        self.drafts.pop((reviewer, number), None)
+        self._counted(reviewer)
+        (self._done[reviewer].discard if said.verdict == "withdraw" else self._done[reviewer].add)(number)
+        if self.drafts:
+            self.drafts.put(reviewer, item.id, None)
         return self.show(reviewer, number)
 
     def _decision(self, reviewer: str, item: ReviewItem, queued: Queued, said: Sent) -> Decision:

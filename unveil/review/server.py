@@ -11,7 +11,7 @@ import hmac
 import secrets
 import socket
 import webbrowser
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from importlib import resources
 from typing import Any
@@ -52,12 +52,12 @@ TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".s
 class Guard:
     """Lets through what carries a token, for a host that is ours and of a size that is bearable; ASGI.
 
-    ``tokens`` are those of people by their names. Whoever asks is told in ``scope["reviewer"]``.
+    ``tokens`` are those of people by their names, ``most`` bytes by path, ``hosts`` names with ports. Whoever asks is
+    told in ``scope["reviewer"]``.
     """
 
-    def __init__(self, app: Any, tokens: Mapping[str, str], most: Mapping[str, int]) -> None:
-        self.app, self.tokens, self.most = app, tokens, most
-        self.hosts: frozenset[str] = frozenset()
+    def __init__(self, app: Any, tokens: Mapping[str, str], most: Mapping[str, int], hosts: frozenset[str]) -> None:
+        self.app, self.tokens, self.most, self.hosts = app, tokens, most, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -183,31 +183,52 @@ async def json_of(request: Request) -> Any:
         raise Refused(str(error)) from error
 
 
-def serve(
-    app: FastAPI, people: tuple[str, ...], host: str, port: int, browser: bool, most: Mapping[str, int] | None = None
-) -> None:
-    """Serves a page until Ctrl-C; prints an address for each of the people. ``most`` are bytes by path.
+class Served:
+    """A page at an address of its own, which each of the people has with their token; ``run`` answers until ``stop``.
 
-    Raises ``WriteError`` where the address cannot be had.
+    ``most`` are bytes of a request by path. Raises ``WriteError`` where the address cannot be had.
     """
-    import uvicorn
 
-    tokens = {name: secrets.token_urlsafe(32) for name in people}
-    guard = Guard(app, tokens, most or {})
-    try:
-        bound = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        raise WriteError(f"{host}:{port}: {error.strerror or error}: name another --port or --host") from error
-    with bound:
-        port = bound.getsockname()[1]
-        guard.hosts = frozenset(f"{_spelled(name)}:{port}" for name in {host, *(LOOPBACK if host in LOOPBACK else ())})
-        addresses = {name: f"http://{_spelled(host)}:{port}/#token={token}" for name, token in tokens.items()}
-        _say(addresses, host)
-        if browser and host in LOOPBACK and len(addresses) == 1:
-            webbrowser.open(next(iter(addresses.values())))
-        server = uvicorn.Server(uvicorn.Config(guard, log_level="warning", access_log=False, server_header=False))
-        with suppress(KeyboardInterrupt):  # uvicorn has ended in order and hands on what ended it
-            server.run(sockets=[bound])
+    def __init__(
+        self, app: FastAPI, people: Sequence[str], host: str, port: int = 0, most: Mapping[str, int] | None = None
+    ) -> None:
+        import uvicorn  # late: it takes long to import
+
+        tokens = {name: secrets.token_urlsafe(32) for name in people}
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            self._socket = socket.create_server((host, port), family=family)
+        except OSError as error:
+            raise WriteError(f"{host}:{port}: {error.strerror or error}: name another --port or --host") from error
+        port = self._socket.getsockname()[1]
+        names = {host, *(LOOPBACK if host in LOOPBACK else ())}
+        guard = Guard(app, tokens, most or {}, frozenset(f"{_spelled(name)}:{port}" for name in names))
+        self.addresses = {name: f"http://{_spelled(host)}:{port}/#token={token}" for name, token in tokens.items()}
+        self._server = uvicorn.Server(uvicorn.Config(guard, log_level="warning", access_log=False, server_header=False))
+
+    def run(self) -> None:
+        with self._socket, suppress(KeyboardInterrupt):  # uvicorn has ended in order and hands on what ended it
+            self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Lets ``run`` end, as from another thread."""
+        self._server.should_exit = True
+
+
+def serve(
+    app: FastAPI,
+    people: Sequence[str],
+    host: str,
+    port: int,
+    browser: bool,
+    most: Mapping[str, int] | None = None,
+) -> None:
+    """Serves a page until Ctrl-C; prints an address for each of the people. Raises ``WriteError``."""
+    served = Served(app, people, host, port, most)
+    _say(served.addresses, host)
+    if browser and host in LOOPBACK and len(served.addresses) == 1:
+        webbrowser.open(next(iter(served.addresses.values())))
+    served.run()
 
 
 def _spelled(host: str) -> str:

@@ -23,12 +23,12 @@ export class Failed extends Error {
 }
 
 /** A response of the server; throws Failed. */
-export async function ask(path, { method = "GET", json, body, signal } = {}) {
+export async function ask(path, { method = "GET", json, body, signal, keepalive } = {}) {
   const headers = { authorization: `Bearer ${TOKEN}` };
   if (json !== undefined) headers["content-type"] = "application/json";
   let response;
   try {
-    response = await fetch(path, { method, headers, signal, body: json === undefined ? body : JSON.stringify(json) });
+    response = await fetch(path, { method, headers, signal, keepalive, body: json === undefined ? body : JSON.stringify(json) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Failed("the server does not answer: is `unveil` still running in the terminal?", 0);
@@ -40,7 +40,7 @@ export async function ask(path, { method = "GET", json, body, signal } = {}) {
 
 export const get = async (path, options) => (await ask(path, options)).json();
 export const post = async (path, json) => (await ask(path, { method: "POST", json })).json();
-export const put = async (path, json) => (await ask(path, { method: "PUT", json })).json();
+export const put = async (path, json, options) => (await ask(path, { ...options, method: "PUT", json })).json();
 
 const KINDS = { uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array, float32: Float32Array };
 

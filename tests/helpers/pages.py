@@ -1,0 +1,105 @@
+"""A page under test: its server in a thread on the loopback, requests with and without its token, and a browser."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+import pytest
+
+from unveil.core.jsonl import write_jsonl
+from unveil.core.pixels import write_png
+from unveil.core.records import Finding, Pair, Record, Source
+from unveil.review import journal, ordering, queue, review
+from unveil.review.drafts import Drafts, drafts_of
+from unveil.review.items import Items
+from unveil.review.options import ReviewOptions
+from unveil.review.room import ReviewRoom
+from unveil.review.server import Served, application
+
+
+def write_records(folder: Path, count: int = 5) -> Path:
+    """Records of images of 64 x 48 pixels, whose grey is their number, each with an ulcer in [10, 8, 30, 28]."""
+    rows = []
+    for n in range(count):
+        write_png(np.full((48, 64), n, np.uint8), folder / f"{n}.png")
+        rows.append(
+            Record(
+                f"r{n}", f"{n}.png", 64, 48, patient=f"NAME-{n}", report=f"An ulcer, number {n}.",
+                findings=(Finding("ulcer", (10.0, 8.0, 30.0, 28.0)),), completeness="partial",
+                source=Source("set", file=f"NAME-{n}/{n}.png"),
+            )
+        )  # fmt: skip
+    write_jsonl(folder / "records.jsonl", rows)
+    return folder / "records.jsonl"
+
+
+def write_pairs(folder: Path, count: int = 20) -> Path:
+    """Pairs about the first of these images, "yes N" chosen and "no N" rejected."""
+    rows = [Pair(f"p{n}", "r0", "0.png", "train", "open", "Is it?", f"yes {n}", f"no {n}") for n in range(count)]
+    write_jsonl(folder / "pairs.jsonl", rows)
+    return folder / "pairs.jsonl"
+
+
+@contextmanager
+def opened(config: ReviewOptions) -> Iterator[ReviewRoom]:
+    """The room of a review, without a server."""
+    config = review.resolved(config)
+    assert config.out
+    with ExitStack() as stack:
+        items = Items(config.what, config.records, config.dialogues)
+        stack.callback(items.close)
+        kept = stack.enter_context(journal.opened(config.out))
+        beside = ordering.known(items, config)
+        queues = queue.dealt(ordering.ordered(beside, config), config.reviewers, config.readings)
+        yield ReviewRoom(items, kept, queues, config, beside.labels, beside.opinions, Drafts(drafts_of(config.out)))
+
+
+class Page:
+    """A served page; ``client`` asks with a person's token."""
+
+    def __init__(self, addresses: dict[str, str]) -> None:
+        self.addresses = addresses
+
+    def client(self, name: str | None = None) -> httpx.Client:
+        address = urlsplit(self.addresses[name or next(iter(self.addresses))])
+        token = address.fragment.removeprefix("token=")
+        return httpx.Client(
+            base_url=f"http://{address.netloc}", headers={"authorization": f"Bearer {token}"}, trust_env=False
+        )
+
+
+@contextmanager
+def served(room: ReviewRoom) -> Iterator[Page]:
+    """The room on a page."""
+    app = application("review")
+    review.routes(app, room)
+    page = Served(app, room.config.reviewers, "127.0.0.1")
+    thread = threading.Thread(target=page.run, daemon=True)
+    thread.start()
+    try:
+        yield Page(page.addresses)
+    finally:
+        page.stop()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """Chromium, headless; skips where there is none."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("no chromium on this machine (apt-get install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as p:
+        shown = p.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        yield shown
+        shown.close()

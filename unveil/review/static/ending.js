@@ -1,0 +1,40 @@
+// What was decided, and how it goes on: the commands that take it back into training.
+
+import { get } from "./api.js";
+import { el, fill, say } from "./dom.js";
+import { VERDICTS } from "./panel.js";
+
+/** A dialog with the counts so far and the next commands. */
+export async function ending() {
+  const told = await get("/api/summary");
+  const dialog = el("dialog", { class: "ending", "aria-label": "What was decided" });
+  const left = told.total - told.decided;
+  fill(
+    dialog,
+    el("h1", {}, left ? `${told.decided} of ${told.total} decided` : "All is decided"),
+    el("table", {}, el("tbody", {}, Object.entries(told.verdicts).map(([verdict, count]) => el(
+      "tr", {}, el("th", { scope: "row" }, VERDICTS[verdict]?.[0] ?? "Corrected"), el("td", {}, count),
+    )))),
+    told.sampled && el("p", {}, told.sampled),
+    el("p", {}, "Decisions are in ", el("code", {}, told.file), "; each is there as soon as it is made."),
+    told.commands.length > 0 && el("h2", {}, "Back into training"),
+    ...told.commands.map((command) => el("p", { class: "command" }, el("code", {}, command), copier(command))),
+    el("button", { type: "button", onclick: () => dialog.close() }, "Go on"),
+  );
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+function copier(text) {
+  return el("button", {
+    type: "button", class: "quiet", onclick: async () => {
+      try {
+        await navigator.clipboard.writeText(text);
+        say("copied");
+      } catch {
+        say("the browser does not let this page copy: mark the line and copy it", "bad");
+      }
+    },
+  }, "Copy");
+}

@@ -1,0 +1,189 @@
+// The panel beside the image: what the item is, its texts, its marks, and what is decided about it.
+
+import { el, fill } from "./dom.js";
+import { shown } from "./words.js";
+
+export const VERDICTS = {
+  accept: ["Accept", "a"], reject: ["Reject", "r"], unsure: ["Unsure", "n"], skip: ["Skip", "Ctrl+Space"],
+  phi: ["Flag: names a person", "p"], "bad-image": ["Flag: bad image", "d"],
+};
+const REASONS = {
+  "wrong-location": "wrong place", "wrong-finding": "wrong name", "missing-finding": "finding missing",
+  "wrong-severity": "wrong severity", "negation-error": "denied or not", "unsafe-advice": "unsafe advice",
+  "ambiguous-truth": "truth is ambiguous",
+};
+const SIDES = { left: ["Left is better", "1"], right: ["Right is better", "2"], tie: ["Neither", "0"] };
+const COMPLETENESS = {
+  partial: "Only some of what is there was annotated: what a model names besides is not proven wrong.",
+  unknown: "Whether all that is there was annotated is not known: what a model names besides is not proven wrong.",
+};
+
+/** The panel of one item; `acts` are what its controls do. */
+export class Panel {
+  constructor(host, session, acts) {
+    this.host = host;
+    this.session = session;
+    this.acts = acts;
+    this.editing = new Set();
+  }
+
+  /** Shows an item's work from the beginning. */
+  show(item, work) {
+    this.item = item;
+    this.work = work;
+    this.editing = new Set();
+    this.texts = el("div", { class: "texts" });
+    this.marks = el("div", { class: "marks" });
+    this.choice = el("div", { class: "choice" });
+    fill(
+      this.host, this.about(), this.texts, item.subject === "record" || item.subject === "dialogue" ? this.marks : null,
+      this.suggestions(), this.readings(), this.details(), this.choice,
+    );
+    this.update(work.state);
+  }
+
+  about() {
+    const { about, id, why } = this.item;
+    const words = [about.modality, about.dataset, about.split, about.width && `${about.width} × ${about.height} pixels`];
+    const who = [about.patient && `patient ${about.patient}`, about.study && `study ${about.study}`, about.file];
+    return el(
+      "header", { class: "about" },
+      el("h1", {}, id),
+      el("p", { class: "soft" }, [...words, ...who].filter(Boolean).join(" · ")),
+      el("p", { class: "why" }, el("span", { class: "tag" }, why)),
+      COMPLETENESS[about.completeness] && el("p", { class: "notice" }, COMPLETENESS[about.completeness]),
+    );
+  }
+
+  /** Brings what is shown to a state. */
+  update(state) {
+    this.showTexts(state);
+    this.showMarks(state);
+    this.showChoice(state);
+    for (const box of this.host.querySelectorAll("[data-reason]")) box.checked = state.reasons.includes(box.dataset.reason);
+    for (const button of this.host.querySelectorAll("[data-severity]")) {
+      button.setAttribute("aria-pressed", String(Number(button.dataset.severity) === state.severity));
+    }
+    const comment = this.host.querySelector("#comment");
+    if (comment && document.activeElement !== comment) comment.value = state.comment;
+  }
+
+  showTexts(state) {
+    if (this.texts.contains(document.activeElement) && document.activeElement.matches("textarea")) return;
+    const pair = this.item.subject === "pair";
+    fill(this.texts, this.item.texts.map((text) => this.text(text, state, pair)));
+    this.texts.classList.toggle("pair", pair);
+  }
+
+  text(text, state, pair) {
+    const now = text.field ? state.texts[text.field] : text.text;
+    const other = pair && { left: state.texts.right, right: state.texts.left }[text.field];
+    const edits = this.editing.has(text.field);
+    const title = text.title || { left: "Left", right: "Right" }[text.field];
+    const changed = text.field && now !== text.text;
+    return el(
+      "section", { class: `text ${text.field}` },
+      el(
+        "h2", {}, title, changed && el("span", { class: "tag" }, "changed"),
+        text.editable && el("button", {
+          type: "button", class: "quiet", "aria-pressed": edits, "aria-label": `edit ${title.toLowerCase()}`,
+          onclick: () => this.edit(text.field),
+        }, edits ? "Done" : "Edit"),
+      ),
+      edits
+        ? el("textarea", {
+          "aria-label": title, dir: "auto", oninput: (event) => this.acts.text(text.field, event.target.value),
+        }, now)
+        : el("p", { dir: "auto" }, shown(now, { beside: other || undefined, onbox: this.acts.showBox })),
+    );
+  }
+
+  /** Opens or closes a text for changes; without a name the first that can be changed. */
+  edit(field = this.item.texts.find((text) => text.editable)?.field) {
+    if (field === undefined) return;
+    document.activeElement?.blur();
+    if (!this.editing.delete(field)) this.editing.add(field);
+    this.showTexts(this.work.state);
+    this.texts.querySelector(`.${field} textarea`)?.focus();
+  }
+
+  showMarks(state) {
+    if (this.item.subject !== "record" && this.item.subject !== "dialogue") return;
+    if (this.marks.contains(document.activeElement) && document.activeElement.matches("input")) return;
+    const list = el("datalist", { id: "labels" }, this.session.labels.map((label) => el("option", { value: label })));
+    const rows = state.marks.map((mark, at) => this.mark(mark, at));
+    fill(this.marks, el("h2", {}, "Findings"), list, rows.length ? el("ol", {}, rows) : el("p", { class: "soft" }, "None."));
+  }
+
+  mark(mark, at) {
+    const place = mark.box ? mark.box.map(Math.round).join(", ") : "no place";
+    const fixed = this.item.subject !== "record";
+    return el(
+      "li", { class: at === this.acts.selected() ? "chosen" : "" },
+      el("input", {
+        value: mark.label, list: "labels", "aria-label": `name of finding ${at + 1}`, maxlength: 200, disabled: fixed,
+        onchange: (event) => this.acts.relabel(at, event.target.value), onfocus: () => this.acts.select(at),
+      }),
+      el("button", { type: "button", class: "quiet place", title: "show on the image", onclick: () => this.acts.select(at) }, place),
+      !fixed && el("button", { type: "button", class: "quiet", "aria-label": `delete finding ${at + 1}`, onclick: () => this.acts.remove(at) }, "✕"),
+    );
+  }
+
+  suggestions() {
+    const all = this.item.suggestions ?? [];
+    if (!all.length) return null;
+    return el(
+      "details", { class: "suggestions" }, el("summary", {}, `${all.length} suggested by models`),
+      el("ul", {}, all.map((one) => el(
+        "li", {},
+        el("span", {}, `${one.label}${one.confidence === null ? "" : ` ${Math.round(one.confidence * 100)} %`}`, el("small", { class: "soft" }, ` ${one.model}`)),
+        el("button", { type: "button", class: "quiet", onclick: () => this.acts.take([one]) }, "Take over"),
+      ))),
+      el("button", { type: "button", class: "quiet", onclick: () => this.acts.take(all) }, "Take all over"),
+    );
+  }
+
+  readings() {
+    const read = this.item.readings ?? [];
+    if (!read.length) return null;
+    return el("section", { class: "readings" }, el("h2", {}, "Readings"), el("ul", {}, read.map((one) => el(
+      "li", {}, `${one.reader}: ${VERDICTS[one.verdict]?.[0] ?? one.verdict}`,
+      one.comment && el("p", { class: "soft", dir: "auto" }, one.comment),
+    ))));
+  }
+
+  details() {
+    const levels = Array.from({ length: this.session.severities[1] }, (_, at) => at + 1);
+    return el(
+      "details", { class: "reasons" }, el("summary", {}, "Reasons, severity, comment"),
+      el("fieldset", {}, el("legend", {}, "Reasons"), this.session.reasons.map((reason) => el("label", {}, el("input", {
+        type: "checkbox", dataset: { reason }, onchange: () => this.acts.reason(reason),
+      }), ` ${REASONS[reason] ?? reason}`))),
+      el("fieldset", {}, el("legend", {}, "How grave for the patient"), el("div", { class: "levels" }, levels.map((level) => el("button", {
+        type: "button", dataset: { severity: level }, "aria-label": `severity ${level} of ${levels.length}`, onclick: () => this.acts.severity(level),
+      }, level)))),
+      el("label", { for: "comment" }, "Comment"),
+      el("textarea", { id: "comment", dir: "auto", maxlength: 20000, oninput: (event) => this.acts.comment(event.target.value) }),
+    );
+  }
+
+  showChoice(state) {
+    const { decision, subject } = this.item;
+    const verdict = decision?.verdict;
+    const sides = subject === "pair" && Object.entries(SIDES).map(([side, [title, key]]) => el("button", {
+      type: "button", "aria-pressed": state.preferred === side, onclick: () => this.acts.prefer(side),
+    }, title, " ", el("kbd", {}, key)));
+    const saved = this.work.edited ? "Save what was changed" : subject === "pair" ? "Save" : "Accept";
+    fill(
+      this.choice,
+      sides && el("div", { class: "row" }, sides),
+      el("button", { type: "button", class: "main", onclick: () => this.acts.submit() }, saved, " ", el("kbd", {}, "Ctrl+Enter")),
+      el("div", { class: "row" }, Object.entries(VERDICTS).filter(([name]) => name !== "accept").map(([name, [title, key]]) => el("button", {
+        type: "button", "aria-pressed": verdict === name, onclick: () => this.acts.decide(name),
+      }, title, " ", el("kbd", {}, key)))),
+      decision && el("p", { class: "soft" }, `Decided: ${(VERDICTS[verdict]?.[0] ?? "Corrected").toLowerCase()}, ${decision.time.slice(0, 16).replace("T", " ")} UTC. `, el("button", {
+        type: "button", class: "quiet", onclick: () => this.acts.withdraw(),
+      }, "Take it back")),
+    );
+  }
+}
