@@ -226,9 +226,10 @@ def _correct(config: Config, subject: Subject) -> dict[str, Any]:
     _tell(work, beside, found)
     for why, n in unread.items():
         console.say(f"  {n} annotations of Label Studio are no decisions: {why}")
+    agreed = config.out.with_name(f"{config.out.stem}.agreement.json")
+    agreed.unlink(missing_ok=True)  # that of another run
     if found:
-        about = [asdict(one) for one in found]
-        provenance.write_json(config.out.with_name(f"{config.out.stem}.agreement.json"), about)
+        provenance.write_json(agreed, [asdict(one) for one in found])
     return {"outcomes": dict(Counter(change.outcome for change in work.changes)), "written": work.written}
 
 
