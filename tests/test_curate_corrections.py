@@ -87,6 +87,10 @@ def test_an_outline_becomes_a_mask(tmp_path: Path) -> None:
 def test_an_image_does_not_become_normal_by_a_lost_box(tmp_path: Path) -> None:
     """Without findings it is partial, unless its readers have searched all of it; what they miss is never complete."""
     assert (one(tmp_path).findings, one(tmp_path).completeness) == ((), "partial")
+    assert one(tmp_path, M1).completeness == "partial"
+    again = Annotation("mass", (12.0, 10.0, 32.0, 30.0))
+    assert one(tmp_path, again, M1).completeness == "exhaustive", "it was taken away and drawn anew"
+    assert one(tmp_path, replace(again, box=(40.0, 10.0, 60.0, 30.0)), M1).completeness == "partial"
     assert one(tmp_path, whole_image=True).completeness == "exhaustive"
     assert one(tmp_path, M0, M1, reasons=("missing-finding",), whole_image=True).completeness == "partial"
     assert one(tmp_path, M0, M1, Annotation("mass"), reasons=("missing-finding",)).completeness == "exhaustive"
@@ -142,6 +146,8 @@ def test_readers_who_differ_and_who_decides_between_them(tmp_path: Path, capsys:
     assert "Cohen's kappa" in capsys.readouterr().err
     told = json.loads((tmp_path / "corrected/rows.agreement.json").read_text())
     assert (told[0]["what"], told[0]["n"], told[0]["readers"]) == ("verdict", 2, 2)
+    corrected(tmp_path, [ROW, OTHER], both[:1])
+    assert not (tmp_path / "corrected/rows.agreement.json").exists()
     assert corrected(tmp_path, [ROW, OTHER], both, differing="keep")[0].readers == ("otto",)
     with pytest.raises(RecordError, match=r"readers differ about 1 rows \(a\)"):
         corrected(tmp_path, [ROW, OTHER], both, differing="refuse")

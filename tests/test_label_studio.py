@@ -11,6 +11,7 @@ from defusedxml import ElementTree
 
 from tests.helpers.exporting import BOX, L, answered, export, record
 from unveil import cli
+from unveil.core.decisions import hash_of
 from unveil.core.records import Dialogue, Finding, Prediction
 
 WHOLE = Finding('"large" heart & <more>')
@@ -35,9 +36,12 @@ def boxes(results: list[dict[str, Any]]) -> list[tuple[str, list[float]]]:
 def test_a_task_by_hand(tmp_path: Path) -> None:
     """(4, 2, 7, 5) of 40 x 20 is 10 %, 10 %, 7.5 %, 15 %."""
     assert export(tmp_path, [record(tmp_path, "a/b 1.png", L)], "label-studio") == 0
+    row = hash_of((tmp_path / "records.jsonl").read_bytes())
     assert tasks(tmp_path) == [
         {
-            "data": {"image": "/data/local-files/?d=out/images/a_b_1.png", "record": "ward/a/b 1.png"},
+            "data": {
+                "image": "/data/local-files/?d=out/images/a_b_1.png", "record": "ward/a/b 1.png", "sha256": row,
+            },
             "annotations": [{"result": [{
                 "id": "1", "type": "rectanglelabels", "from_name": "label", "to_name": "image",
                 "original_width": 40, "original_height": 20, "image_rotation": 0,
@@ -79,7 +83,8 @@ def test_only_an_image_that_somebody_has_looked_at_has_an_annotation(tmp_path: P
     export(tmp_path, rows, "label-studio", "--image-address", "https://ward/")
     none, still, whole = tasks(tmp_path)
     assert none["annotations"] == [{"result": []}] and "annotations" not in still
-    assert whole["data"] == {"image": "https://ward/whole.png", "record": "ward/whole.png", "report": "Large heart."}
+    data = {"image": "https://ward/whole.png", "record": "ward/whole.png", "report": "Large heart."}
+    assert whole["data"] == {"sha256": whole["data"]["sha256"], **data}
     chosen = whole["annotations"][0]["result"][0]
     assert (chosen["type"], chosen["from_name"], chosen["value"]) == ("choices", "finding", {"choices": [WHOLE.label]})
 

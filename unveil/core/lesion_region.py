@@ -19,6 +19,14 @@ GRAINS = 128
 """What is finer than this part of the longer side counts as grain."""
 Mask = NDArray[np.bool_]
 
+
+def place(finding: Finding) -> Box | None:
+    """The box of a finding, or that around its mask; None for a finding of the image as a whole."""
+    if finding.box is None and finding.mask is not None:
+        return box_of_mask(decode_mask(finding.mask))
+    return finding.box
+
+
 NOTHING, PLACELESS, NO_ROOM = (
     "nothing is annotated",
     "a finding has neither box nor mask",

@@ -78,11 +78,19 @@ def record(was: Record, readings: Readings, stands: Decision, whole_image: bool)
         known["sections"] = _sections(was, report or "", lost)
         findings = [_without_lost_phrase(finding, was.report or "", report or "", lost) for finding in findings]
     missing = "missing-finding" in stands.reasons and "added" not in done
-    completeness = _completeness(was, "removed" in done, missing, whole_image)
+    completeness = _completeness(was, _gone(was, stands, findings), missing, whole_image)
     who = [one.reviewer for one in readings.readings]
     who += [readings.adjudication.reviewer] if readings.adjudication else []
     row = replace(was, findings=tuple(findings), completeness=completeness, readers=_and(was.readers, who), **known)
     return Applied(row, tuple(dict.fromkeys(done)), tuple(dict.fromkeys(lost)))
+
+
+def _gone(was: Record, stands: Decision, findings: Sequence[Finding]) -> bool:
+    """Whether a finding was taken away, and nothing is marked where it was."""
+    kept = range(len(was.findings)) if stands.after is None else {one.finding for one in stands.after}
+    boxes = [finding.box for finding in findings if finding.box]
+    removed = [finding.box for n, finding in enumerate(was.findings) if n not in kept]
+    return any(box is None or all(geometry.iou(box, other) < STILL_THERE for other in boxes) for box in removed)
 
 
 def _completeness(was: Record, removed: bool, missing: bool, whole_image: bool) -> Completeness:

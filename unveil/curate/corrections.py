@@ -20,7 +20,7 @@ from unveil.core.joined import some
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.readings import Readings, by_item
 from unveil.core.records import Dialogue, Pair, Prediction, Record, RecordError, rebased
-from unveil.curate import applied
+from unveil.curate import applied, label_studio
 from unveil.curate.applied import Applied, NotApplicable
 
 Differing = Literal["leave-out", "keep", "refuse"]
@@ -213,7 +213,7 @@ def _shown(config: Config) -> tuple[Subject, Path]:
 
 
 def _correct(config: Config, subject: Subject) -> dict[str, Any]:
-    decisions = [one for path in config.reviews for one in read_decisions(path)]
+    decisions, unread = _decisions(config)
     own = [one for one in decisions if one.subject == subject]
     if not own:
         held = ", ".join(sorted({f"{one.subject}s" for one in decisions})) or "nothing"
@@ -224,10 +224,29 @@ def _correct(config: Config, subject: Subject) -> dict[str, Any]:
     jsonl.write_jsonl(beside, work.changes)
     found = agreement(work.read, _clusters(config, work.read))
     _tell(work, beside, found)
+    for why, n in unread.items():
+        console.say(f"  {n} annotations of Label Studio are no decisions: {why}")
+    agreed = config.out.with_name(f"{config.out.stem}.agreement.json")
+    agreed.unlink(missing_ok=True)  # that of another run
     if found:
-        about = [asdict(one) for one in found]
-        provenance.write_json(config.out.with_name(f"{config.out.stem}.agreement.json"), about)
+        provenance.write_json(agreed, [asdict(one) for one in found])
     return {"outcomes": dict(Counter(change.outcome for change in work.changes)), "written": work.written}
+
+
+def _decisions(config: Config) -> tuple[list[Decision], Counter[str]]:
+    """All that was decided, in the order of the files, and what of Label Studio's cannot be read, by its reason."""
+    found, unread = list[Decision](), Counter[str]()
+    for path in config.reviews:
+        if path.suffix.lower() != ".json":
+            found += read_decisions(path)
+            continue
+        if not config.records:
+            raise RecordError(f"{path}: tasks of Label Studio are about records: give --records")
+        content = label_studio.tasks(path)
+        names = label_studio.shown(content)
+        records = {row.id: row for row in jsonl.read_jsonl(config.records, Record) if row.id in names}
+        found += label_studio.decisions(content, records, unread)
+    return found, unread
 
 
 def _counted(work: _Work) -> Iterator[Record | Dialogue | Pair]:

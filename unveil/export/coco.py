@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from unveil.core import geometry
+from unveil.core.lesion_region import place
 from unveil.core.records import SPLITS, Finding, Split
 from unveil.export.left_out import LeftOut
-from unveil.export.pictures import Exported, Images, for_detectors, place, placed_names, put
+from unveil.export.pictures import Exported, Images, for_detectors, placed_names, put
 
 
 def write(folder: Path, pictures: Sequence[Exported], images: Images, left_out: LeftOut) -> int:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from unveil.core import jsonl, pseudonyms
+from unveil.core.lesion_region import place
 from unveil.core.records import SPLITS, Finding, Question, Record, Split
 from unveil.export import card, croissant
 from unveil.export.left_out import LeftOut
 from unveil.export.output import ExportError
-from unveil.export.pictures import Exported, Images, place, put
+from unveil.export.pictures import Exported, Images, put
 
 #: What Hugging Face calls the splits; images in no split have a folder of their own.
 FOLDERS: dict[Split | None, str] = {"train": "train", "val": "validation", "test": "test", None: "unsplit"}

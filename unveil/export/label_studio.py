@@ -16,13 +16,12 @@ from xml.sax.saxutils import quoteattr
 
 from unveil.core.geometry import Box
 from unveil.core.joined import vocabulary
+from unveil.core.label_studio import BOXES, IMAGE, RECORD, SHA256, WHOLE, percent
+from unveil.core.lesion_region import place
 from unveil.core.records import Finding, Record
 from unveil.export.left_out import LeftOut
-from unveil.export.pictures import Exported, Images, place, put
+from unveil.export.pictures import Exported, Images, put
 from unveil.export.predicted import Predicted
-
-#: Names of the tags in the labelling configuration: boxes, and findings of the image as a whole.
-BOXES, WHOLE, IMAGE = "label", "finding", "image"
 
 
 def write(
@@ -32,13 +31,16 @@ def write(
     left_out: LeftOut,
     predicted: Mapping[str, Sequence[Predicted]],
     address: str,
+    hashes: Mapping[str, str],
 ) -> int:
-    """Writes them into a folder; returns how many images there are. ``address`` stands before an image's name."""
+    """Writes them into a folder; returns how many images there are. ``address`` stands before an image's name;
+    ``hashes`` are those of the records' rows by id (``decisions.hash_of``), by which corrections find them unchanged.
+    """
     pictures = put(pictures, lambda _: folder / "images", images, left_out)
     partial = folder / "tasks.json"
     with partial.open("w", encoding="utf-8") as file:
         for n, picture in enumerate(pictures):  # one at a time: all of 200,000 boxes together take 700 MB
-            told = task(picture, predicted.get(picture.record.id), address)
+            told = task(picture, predicted.get(picture.record.id), address, hashes[picture.record.id])
             file.write(("[\n", ",\n")[n > 0] + json.dumps(told, ensure_ascii=False))
         file.write("\n]\n" if pictures else "[]\n")
     records = [picture.record for picture in pictures]
@@ -49,10 +51,10 @@ def write(
     return len(pictures)
 
 
-def task(picture: Exported, predicted: Sequence[Predicted] | None, address: str) -> dict[str, Any]:
+def task(picture: Exported, predicted: Sequence[Predicted] | None, address: str, sha256: str) -> dict[str, Any]:
     """The task of an image; ``predicted`` is None where no model was asked about it."""
     record = picture.record
-    task: dict[str, Any] = {"data": {IMAGE: address + quote(picture.name), "record": record.id}}
+    task: dict[str, Any] = {"data": {IMAGE: address + quote(picture.name), RECORD: record.id, SHA256: sha256}}
     if record.split:
         task["data"]["split"] = record.split
     if record.report:
@@ -90,8 +92,9 @@ def _of_finding(finding: Finding, record: Record) -> dict[str, Any]:
 
 def rectangle(label: str, box: Box, record: Record) -> dict[str, Any]:
     """A box as a result of Label Studio, in per cent of the image."""
-    x1, y1, x2, y2 = box
     width, height = record.size
+    x1, y1, x2, y2 = box
+    x, y, across, down = percent((x1, y1, x2 - x1, y2 - y1), width, height)
     return {
         "type": "rectanglelabels",
         "from_name": BOXES,
@@ -100,10 +103,10 @@ def rectangle(label: str, box: Box, record: Record) -> dict[str, Any]:
         "original_height": height,
         "image_rotation": 0,
         "value": {
-            "x": 100 * x1 / width,
-            "y": 100 * y1 / height,
-            "width": 100 * (x2 - x1) / width,
-            "height": 100 * (y2 - y1) / height,
+            "x": x,
+            "y": y,
+            "width": across,
+            "height": down,
             "rotation": 0,
             "rectanglelabels": [label],
         },

@@ -12,6 +12,7 @@ from PIL import Image
 
 from unveil.core import console, geometry, image_files
 from unveil.core.geometry import Box, BoxError, MaskError
+from unveil.core.lesion_region import place
 from unveil.core.pixels import ImageError
 from unveil.core.records import Finding, Record, image_path
 from unveil.export.left_out import LeftOut
@@ -110,13 +111,6 @@ def _put(picture: Exported, target: Path, how: Images) -> None:
         target.symlink_to(picture.source.resolve())
     else:
         shutil.copyfile(picture.source, target)
-
-
-def place(finding: Finding) -> Box | None:
-    """The box of a finding, or that around its mask; None for a finding of the image as a whole."""
-    if finding.box is None and finding.mask is not None:
-        return geometry.box_of_mask(geometry.decode_mask(finding.mask))
-    return finding.box
 
 
 def placed_names(pictures: Iterable[Exported]) -> list[str]:

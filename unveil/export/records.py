@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 from urllib.parse import quote
 
 from unveil.core import console, digests, jsonl, pseudonyms
+from unveil.core.decisions import hash_of
 from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Record, RecordError, Split, image_path, select
 from unveil.core.registry import PluginOptions
@@ -106,7 +107,9 @@ def _write(config: Config, folder: Path, rows: Sequence[Record], every: Sequence
     address = config.image_address
     if address is None:
         address = f"/data/local-files/?d={quote(config.out.absolute().name)}/images/"
-    return label_studio.write(folder, planned, config.images, left_out, said, address)
+    lines = jsonl.each_written(config.records, lambda value, _: str(value["id"]))
+    hashes = {name: hash_of(line) for line, name in lines}
+    return label_studio.write(folder, planned, config.images, left_out, said, address, hashes)
 
 
 def _note(config: Config, rows: Sequence[Record]) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unveil.core import geometry
+from unveil.core.lesion_region import place
 from unveil.core.records import SPLITS, Record
 from unveil.export.left_out import LeftOut
-from unveil.export.pictures import Exported, Images, for_detectors, place, placed_names, put
+from unveil.export.pictures import Exported, Images, for_detectors, placed_names, put
 
 #: The folder of images that are in no split.
 UNSPLIT = "unsplit"

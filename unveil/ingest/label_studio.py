@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from unveil.core import geometry, pixels
+from unveil.core.label_studio import cancelled, in_pixels, person, regions
 from unveil.core.records import Finding, Record, Split
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest import brush, outlines
@@ -124,13 +125,13 @@ def _task(folder: Folder, path: Path, row: int, task: Any) -> tuple[Path, list[_
         if lost:
             said = "a choice in JSON-MIN cannot be told from a text: its image is not complete; export as JSON"
             folder.note(said, f"{folder.relative(path)}, task {row}: {lost[0]}")
-        return place, [_Annotated(row, _person(task.get("annotator")), _of_min(task), split, bool(lost))]
+        return place, [_Annotated(row, person(task.get("annotator")), _of_min(task), split, bool(lost))]
     annotated = []
     for entry in list_of(task.get("annotations") or task.get("completions"), "annotations"):
         if not isinstance(entry, dict) or not isinstance(entry.get("result"), list):
             raise AnnotationError(f"an annotation with a result is needed, not {quoted(entry)}")
-        if not (entry.get("was_cancelled") or entry.get("skipped")):
-            annotated.append(_Annotated(row, _person(entry.get("completed_by")), entry["result"], split))
+        if not cancelled(entry):
+            annotated.append(_Annotated(row, person(entry.get("completed_by")), entry["result"], split))
     results = (result for one in annotated for result in one.results)
     shown = {str(result.get("to_name")) for result in results if _size_of(result)}
     if len(shown) > 1:
@@ -147,12 +148,6 @@ def _image(data: Mapping[str, Any]) -> str:
     if len(named) != 1:
         raise AnnotationError(f"which of {listed(data) or 'nothing'} is the image cannot be told")
     return named[0]
-
-
-def _person(told: Any) -> str | None:
-    """An annotator by number, not by the address that some exports hold."""
-    told = told.get("id") if isinstance(told, dict) else told
-    return str(told) if isinstance(told, (int, str)) and told != "" else None
 
 
 def _of_min(task: Mapping[str, Any]) -> list[Any]:
@@ -189,7 +184,7 @@ def _record(
     shapes: list[tuple[int, Shape]] = []
     file, bad = folder.relative(path), []
     for one in annotated:
-        for region in _regions(one.results):
+        for region in regions(one.results):
             try:
                 marked = list(_shapes(region, one.reader))
             except AnnotationError as error:
@@ -208,16 +203,6 @@ def _record(
 def _stated(result: Any) -> tuple[float, float] | None:
     size = _size_of(result)
     return (number(size["original_width"]), number(size["original_height"])) if len(size) == 2 else None
-
-
-def _regions(results: Sequence[Any]) -> list[list[dict[str, Any]]]:
-    """The parts of each region, which have one id."""
-    regions: dict[Any, list[dict[str, Any]]] = {}
-    for n, result in enumerate(results):
-        if isinstance(result, dict) and isinstance(result.get("value"), dict):  # relations have no value
-            name = result.get("id")
-            regions.setdefault(name if isinstance(name, str) and name else n, []).append(result)
-    return list(regions.values())
 
 
 def _shapes(region: Sequence[dict[str, Any]], reader: str | None) -> Iterator[Shape]:
@@ -252,7 +237,8 @@ def _drawn(value: Mapping[str, Any], part: Mapping[str, Any]) -> Callable[[Image
     if "radiusX" in value:
         return lambda image: _ellipse(value, image)
     if "points" in value:
-        return lambda image: outlines.polygons([_in_pixels(outlines.points(value["points"], 3), image)])(image)
+        corners = outlines.points(value["points"], 3)
+        return lambda image: outlines.polygons([in_pixels(corners, image.width, image.height)])(image)
     if {"x", "y", "width", "height"} <= value.keys() and not any(key.startswith("keypoint") for key in value):
         return lambda image: _rectangle(value, image)
     if "x" in value or "sequence" in value:
@@ -260,19 +246,15 @@ def _drawn(value: Mapping[str, Any], part: Mapping[str, Any]) -> Callable[[Image
     return None
 
 
-def _in_pixels(percent: Sequence[float], image: Image) -> list[float]:
-    return [v * (image.height if i % 2 else image.width) / 100 for i, v in enumerate(percent)]
-
-
 def _rectangle(value: Mapping[str, Any], image: Image) -> Finding:
     corner = [number(value.get(name), name) for name in ("x", "y")]
     extent = [number(value.get(name), name) for name in ("width", "height")]
-    (x, y), (w, h) = _in_pixels(corner, image), _in_pixels(extent, image)
+    (x, y), (w, h) = (in_pixels(pair, image.width, image.height) for pair in (corner, extent))
     degrees = number(value.get("rotation") or 0, "rotation")
     return outlines.turned(geometry.from_xywh(x, y, w, h), degrees, (x, y))(image)
 
 
 def _ellipse(value: Mapping[str, Any], image: Image) -> Finding:
     numbers = [number(value.get(name), name) for name in ("x", "y", "radiusX", "radiusY")]
-    cx, cy, rx, ry = _in_pixels(numbers, image)
+    cx, cy, rx, ry = in_pixels(numbers, image.width, image.height)
     return outlines.ellipse(cx, cy, rx, ry, number(value.get("rotation") or 0, "rotation"))(image)
