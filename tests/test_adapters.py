@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -22,7 +23,7 @@ from unveil.testing.models import ENTRIES, KINDS, saved
 from unveil.train import adapters, loop, sft
 from unveil.train.dataloader import Stream
 from unveil.train.options import RecipeOptions
-from unveil.vlm import models
+from unveil.vlm import imports, models
 from unveil.vlm.chat import Chat
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import EncodedExample
@@ -141,3 +142,23 @@ def test_what_each_recipe_saves_is_asked_as_it_was_trained(
     assert made and chat.profile.hint is hint
     for asked, image, prompt in made:
         assert chat.encode(asked, image, with_answer=False).prompt == prompt, asked.id
+
+
+def test_warnings_of_peft_about_an_adapter_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the one that is told in our own words."""
+    peft, base = imports.peft(), saved("llava_clip", tmp_path / "base")
+    with imports.calm_peft():
+        lora = peft.get_peft_model(
+            models.load(base, device="cpu").model, peft.LoraConfig(r=2, target_modules=["q_proj"])
+        )
+    lora.active_peft_config.base_model_name_or_path = str(base)
+    lora.save_pretrained(tmp_path / "adapter")
+    load = peft.PeftModel.from_pretrained
+
+    def warned(*given: Any, **named: Any) -> Any:
+        warnings.warn("the settings are of another version", stacklevel=1)
+        return load(*given, **named)
+
+    monkeypatch.setattr(peft.PeftModel, "from_pretrained", warned)
+    with pytest.warns(UserWarning, match="of another version"):
+        models.load(tmp_path / "adapter", device="cpu")

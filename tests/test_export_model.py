@@ -22,7 +22,7 @@ from tests.helpers.serving import free_port
 from unveil.cli import main as unveil
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.provenance import OutputError
-from unveil.core.records import Record, RecordError
+from unveil.core.records import Record, RecordError, Split
 from unveil.export import llama_cpp, model, prompts, push
 from unveil.export.access import AccessError
 from unveil.export.output import ExportError
@@ -73,6 +73,25 @@ def test_the_card_says_what_is_known(run: Path, tmp_path: Path) -> None:
     [row] = [line for line in body.splitlines() if line.startswith("| Closed questions |")]
     assert f"| closed | {found['n']} |" in row and "`" not in row and f"{found['value']:.3f}" in row
     assert "add 0.5" in body and "at most 12 tokens" in body
+    assert "chosen by" not in body and "--precision" not in body, "this training kept no weights that answered best"
+
+
+def test_the_card_says_by_what_weights_were_chosen(run: Path, tmp_path: Path) -> None:
+    """Those of `train sft`, where some images are of val; nobody has measured this copy."""
+    copy = tmp_path / "run"
+    copy.mkdir()
+    shutil.copytree(run / "sft", copy / "sft")
+    rows = list(read_jsonl(run / "resplit.jsonl", Record))
+    about = json.loads((run / "sft" / "run.json").read_text())
+    about |= {"chosen": {"method": "full", "updates": 9, "kept": 6}}
+    (copy / "sft" / "run.json").write_text(json.dumps(about))
+    splits: list[tuple[Split, bool]] = [("train", False), ("val", True)]
+    for split, told in splits:
+        write_jsonl(
+            copy / "resplit.jsonl", [replace(rows[0], split=split), *(replace(r, split="train") for r in rows[1:])]
+        )
+        card = (model.main(config(copy, tmp_path / split)) / "README.md").read_text()
+        assert ("chosen by answers to the questions of val" in card) is told and "Figures are of" not in card
 
 
 def test_what_is_there_is_left_alone(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,6 +205,7 @@ def test_what_it_learnt_from_before_counts_too(run: Path, tmp_path: Path) -> Non
         model.main(config(copy, tmp_path / "out", for_="hub"))
     card = (model.main(config(copy, tmp_path / "out", for_="hub", restricted=True)) / "README.md").read_text()
     assert "| clinic |" in card and "| drawn |" in card and 'base_model: "acme/2b"' in card
+    assert "Before that first: trained by `unveil train sft`" in card
     closed.unlink()
     with pytest.raises(AccessError, match="the records that first learnt from are not there"):
         model.main(config(copy, tmp_path / "hub", for_="hub"))
@@ -258,6 +278,8 @@ def test_what_llama_cpp_converts_has_its_commands(tmp_path: Path) -> None:
     assert "--mmproj --outtype bf16" in script and (out / "preprocessor_config.json").is_file()
     lines = (out / "Modelfile").read_text().splitlines()
     assert lines[:2] == ["FROM ./model.gguf", "FROM ./mmproj-model.gguf"] and "PARAMETER temperature 0" in lines
+    with pytest.raises(ExportError, match="which a Modelfile cannot"):
+        llama_cpp.write(tmp_path, {"dtype": "bf16", "system": 'Say """ twice.', "max_new_tokens": 9})
 
 
 def test_a_request_asks_about_the_whole_image_where_it_can() -> None:

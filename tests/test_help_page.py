@@ -151,3 +151,9 @@ def test_help_may_be_asked_for_anywhere(words: list[str], capsys: pytest.Capture
     with pytest.raises(SystemExit) as stop:
         cli.parse(words)
     assert stop.value.code == 0 and "usage: unveil check --records FILE [options]" in capsys.readouterr().out
+
+
+def test_what_may_be_given_by_its_place_stands_in_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.parse(["check-model", "--help"])
+    assert "usage: unveil check-model [MODEL] [options]" in capsys.readouterr().out

@@ -30,7 +30,8 @@ def page(kind: type, prog: str, default: Any = None, everything: bool = False, w
 
 def _usage(prog: str, options: Sequence[Option], width: int) -> str:
     needed = [typed(option) for option in options if option.required]
-    return paragraph(" ".join(["usage:", prog, *needed, "[options]"]), width, "", INDENT)
+    may = [f"[{option.flag}]" for option in options if option.positional and not option.required]
+    return paragraph(" ".join(["usage:", prog, *needed, *may, "[options]"]), width, "", INDENT)
 
 
 def _sections(kind: type, options: Sequence[Option]) -> Iterator[tuple[str, str, list[Option]]]:

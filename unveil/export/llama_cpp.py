@@ -47,7 +47,12 @@ def refuse(architecture: str, family: str, tower: str) -> None:
 
 
 def write(folder: Path, written: Mapping[str, Any]) -> None:
-    """``convert.sh``, the exact commands, and ``Modelfile`` for Ollama, which knows templates by those in GGUFs."""
+    """``convert.sh``, the exact commands, and ``Modelfile`` for Ollama, which knows templates by those in GGUFs.
+
+    Raises ``ExportError`` for a system prompt that a Modelfile cannot hold.
+    """
+    if '"""' in (written["system"] or ""):
+        raise ExportError('the system prompt holds """, which a Modelfile cannot: write one without it')
     kind = OUTTYPES.get(written["dtype"], "f16")
     lines = [
         "#!/bin/sh",

@@ -73,20 +73,20 @@ def _head(found: RunModel, records: Sequence[Record], restricted: bool) -> Itera
 
 
 def _base(found: RunModel, base: str | None, written: Mapping[str, Any]) -> Iterator[str]:
-    training = found.training or {}
-    chosen = training.get("chosen", {})
     yield from ("## What it is", "")
     kind = "A LoRA adapter on" if written["adapter"] else "A vision-language model"
     origin = f" {cell(base or 'a model that nobody has named')}" if written["adapter"] else ""
     yield f"- {kind}{origin} of the family `{written['family']}`, kept in {written['dtype']}."
     if base and not written["adapter"]:
         yield f"- It began as {cell(base)}, whose licence holds for it too."
-    if training:
-        told = ", ".join(f"{name} {cell(str(value))}" for name, value in chosen.items())
-        by = f"`unveil {training['command']}` {training['versions'].get('unveil', '')}".rstrip()
-        yield f"- Trained by {by}{': ' if told else ''}{told}."
-    else:
-        yield "- How it was trained is not known: no run.json lies beside it."
+    for of in found.lineage:
+        whose = "" if of is found else f"Before that {cell(of.name)}: "
+        if of.training:
+            told = ", ".join(f"{name} {cell(str(value))}" for name, value in of.training.get("chosen", {}).items())
+            by = f"`unveil {of.training['command']}` {of.training['versions'].get('unveil', '')}".rstrip()
+            yield f"- {whose}{'t' if whose else 'T'}rained by {by}{': ' if told else ''}{told}."
+        else:
+            yield f"- {whose}{'h' if whose else 'H'}ow it was trained is not known: no run.json lies beside it."
     yield ""
 
 
@@ -115,9 +115,16 @@ def _data(found: RunModel, records: Sequence[Record]) -> Iterator[str]:
     )
     strictest = access.strictest(records)
     yield ""
-    yield f"It learnt from the split train alone, and was chosen by val. Drawn images: {synthetic(records)}."
+    yield f"It learnt from the split train alone{_chosen(found, counts['val'])}. Drawn images: {synthetic(records)}."
     yield f"Who may see these data may see the model: **{strictest}** ({access.MEANINGS[strictest]})."
     yield ""
+
+
+def _chosen(found: RunModel, held: int) -> str:
+    """By what its weights were chosen, where a training has kept those that answered the questions of val best."""
+    if held and any("kept" in (of.training or {}).get("chosen", {}) for of in found.lineage):
+        return ", and its weights were chosen by answers to the questions of val"
+    return ""
 
 
 def _licence(source: Source) -> str:
@@ -182,14 +189,17 @@ def _asking(found: RunModel, written: Mapping[str, Any], reader: str) -> Iterato
         yield from (f"`vllm serve BASE --enable-lora --lora-modules {name}=.`, where BASE is its base.", "")
     else:
         yield from ("```bash", SERVE[reader].format(name=name, dtype=written["dtype"]), "```", "")
-    yield "`request.json` is a request, `prompts.json` all questions that it was taught; others it may answer anyhow."
+    yield "`request.json` is a request, `prompts.json` questions in the words in which it is asked here."
     yield ""
     yield f"- **Image.** {prompts.image(box)}"
     yield f"- **Boxes** (`{written['box_format']}`). {prompts.boxes(box)}"
     yield f"  The box (100, 100, 200, 200) of an image of 300 x 300 pixels: `{box['example']}`."
     longest = f", at most {written['max_new_tokens']} tokens" if written["max_new_tokens"] else ""
-    precision = f", --precision {written['evaluated_in']}" if written["evaluated_in"] else ""
-    yield f"- **Figures are of** the likeliest token each time{longest}{precision}; `generation_config.json` says so."
+    known = written["evaluated_in"] not in (None, "auto")
+    precision = f", computed in {written['evaluated_in']}" if known else ""
+    if found.scores:
+        told = "`generation_config.json` says so"
+        yield f"- **Figures are of** the likeliest token each time{longest}{precision}; {told}."
     if written["system"]:
         yield f"- **System prompt.** {cell(written['system'])}"
     yield ""

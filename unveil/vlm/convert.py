@@ -14,7 +14,8 @@ from unveil.core.path_types import InputFolder, OutputFolder
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Turn LLaVA-Med 1.5 (llava_mistral) or LLaVA-1.5 (llava_llama), as their program keeps them, into a model that
-    transformers and all commands load. Weights are renamed, not changed; one that is left over or missing is named."""
+    transformers and all commands load. Weights are renamed and kept in the type of the embeddings; one that is left
+    over or missing is named."""
 
     source: Positional[InputFolder]
     """Folder of the model as it was published, with its weights as safetensors."""

@@ -79,14 +79,14 @@ def adapter(
 
 def without_sight(name: Path, folder: Path) -> Path | None:
     """An adapter with its part on vision tower and projector taken away, as a server has it that applies adapters to
-    the language model only; None of whatever has no such part."""
+    the language model only; None of whatever has no such part, and of DoRA, whose magnitudes replace the base's own."""
     from safetensors.torch import save_file
 
     if not (name / "adapter_config.json").is_file():
         return None
     weights = _read(name / "adapter_model.safetensors")
     beyond = set(_beyond_language(models.blank(name), weights))
-    if not beyond:
+    if not beyond or any("lora_magnitude_vector" in key for key in weights):
         return None
     for key, value in weights.items():
         if (at := _LAYER.match(key)) and at[1] in beyond:

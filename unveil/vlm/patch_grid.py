@@ -203,7 +203,7 @@ def _tiled(config: Any, seen: ImageInput, columns: int, rows: int, tokens: int) 
     if tokens == each:
         return _square(_canvas(seen), each)
     parts = [*_lattice(_canvas(seen), rows, columns), np.array(_canvas(seen))]
-    return np.concatenate([_square(part, each) for part in parts])[:tokens]
+    return np.concatenate([_square(part, each) for part in parts])
 
 
 _TILE = re.compile(r"row_(\d+)_col_(\d+)")

@@ -211,7 +211,10 @@ def adapted(base: Any, folder: str, under: str) -> Any:
             if faults.out_of_memory(error):
                 raise
             raise ModelError(f"{fault}; {' '.join(str(error).split())[:300]}") from error
-    lacking = [str(one.message) for one in told if "missing adapter keys" in str(one.message)]
+    lacking = [one for one in told if "missing adapter keys" in str(one.message)]
+    for one in told:
+        if one not in lacking:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     slots = sum(".lora_" in key for key, _ in tuned.named_parameters())
     if lacking or there != slots:
         raise ModelError(f"{fault}; of {there} weights in {ADAPTER} it takes {slots}, and not all fit")
