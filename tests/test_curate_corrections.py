@@ -157,6 +157,12 @@ def test_readers_who_differ_and_who_decides_between_them(tmp_path: Path, capsys:
     assert other.findings[1].readers == ("anna", "ben")
 
 
+def test_what_may_tell_who_the_patient_is_waits_for_nobodys_agreement(tmp_path: Path) -> None:
+    """Ben alone says so, and rows about which readers differ are to be kept: this one is not."""
+    both = [said(ROW), said(ROW, "phi", "ben")]
+    assert [row.id for row in corrected(tmp_path, [ROW, OTHER], both, differing="keep")] == ["b"]
+
+
 def test_a_reviewers_last_word_counts_and_a_decision_taken_back_does_not(tmp_path: Path) -> None:
     last = [
         said(ROW, "reject"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from unveil.core.decisions import Annotation, Decision
-from unveil.core.interrater import ReaderAgreement, agreement, cohen, fleiss
+from unveil.core.interrater import ReaderAgreement, agreement, cohen, fleiss, table
 from unveil.core.readings import Readings, by_item, difference
 
 #: Fleiss 1971, table 1: 30 patients, six psychiatrists each; depression, personality disorder, schizophrenia, neurosis,
@@ -65,10 +65,13 @@ def test_cohen_by_his_own_table() -> None:
 
 
 def test_one_reading_is_none_and_a_skipped_item_was_not_read() -> None:
-    """Of four items one was read by anna alone and one skipped by ben: two count. They say accept, reject alike: 1."""
+    """Of four items one was read by anna alone and one skipped by ben: two count, two do not. Those are alike: 1."""
     both = [said(item, who, verdict) for item, verdict in (("1", "accept"), ("2", "reject")) for who in ("anna", "ben")]
     found = figures(*both, said("3", "anna"), said("4", "anna"), said("4", "ben", "skip"))
-    assert (found["verdict, Cohen's kappa"].value, found["verdict, Cohen's kappa"].n) == (1.0, 2)
+    kappa = found["verdict, Cohen's kappa"]
+    assert (kappa.value, kappa.n, kappa.alone) == (1.0, 2, 2)
+    columns, [row, *_] = table(list(found.values()))
+    assert dict(zip(columns, row, strict=True))["read by one alone"] == "2"
 
 
 def test_a_kappa_that_is_not_defined_has_no_value() -> None:

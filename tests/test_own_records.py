@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from unveil.core import digests, geometry
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.provenance import OutputError
 from unveil.core.records import Finding, ImagePlane, Question, Record, Source
-from unveil.ingest import ingest
+from unveil.ingest import ingest, looking
 
 
 def record(file: Path, image: str, **known: object) -> Record:
@@ -87,6 +88,33 @@ def test_what_no_longer_holds_is_set_aside_with_its_row(file: Path) -> None:
     assert "leads outside" in said[2] and "ward/a stands in records.jsonl:1 too" in said[3]
     assert "not the image that was annotated" in said[4] and "80 x 40" in said[5]
     assert "c.png" in said[6] and "colour" in said[7]
+
+
+def test_an_image_elsewhere_is_found_by_its_name_where_its_hash_tells_it(file: Path) -> None:
+    """Without a hash nobody knows whether it is the same; a name that no file can have is none."""
+    known = record(file, "../images/a.png")
+    draw(file.parent / "here/a.png")
+    untold = replace(known.source, sha256=None)
+    gone = [replace(known, id=f"r{n}", image=name) for n, name in enumerate(("old/a.png", "old/a.png", "a" * 5000))]
+    write_jsonl(file, [gone[0], replace(gone[1], source=untold), replace(gone[2], source=untold)])
+    _, [read], rejected = run(file.parent.parent, "records")
+    assert read.id == "r0" and Path(read.image).name == "a.png"
+    assert [item["reason"][:10] for item in rejected] == ["no image '", "no image '"]
+
+
+def test_images_outside_the_folder_are_decoded_by_all_processes(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there are rows, though the folder of the file holds none of them."""
+    write_jsonl(file, [record(file, "../images/a.png"), record(file, "../images/b.png")])
+    told: list[int] = []
+    looked = looking.looked
+
+    def counting(items: Any, images: int, *rest: Any) -> Any:
+        told.append(images)
+        return looked(items, images, *rest)
+
+    monkeypatch.setattr(looking, "looked", counting)
+    run(file.parent.parent, "records")
+    assert told == [2]
 
 
 def test_options_tell_what_a_record_does_not(file: Path) -> None:

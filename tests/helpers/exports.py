@@ -127,3 +127,18 @@ def arrow() -> list[bytes]:
 def pickles() -> list[bytes]:
     value = [{"image": "a", "question": "Q?", "answer": "yes"}, {"image": "b", "question": "Q?", "answer": "é"}]
     return [pickle.dumps(value, protocol) for protocol in range(6)]
+
+
+def own_records() -> list[bytes]:
+    finding = {"label": "mass", "box": [1.0, 1.0, 5.0, 6.0], "mask": {"size": [12, 16], "counts": "=5700000S4"}}
+    row = {"width": 16, "height": 12, "findings": [finding], "completeness": "exhaustive", "sections": {"a": "b"}}
+    rows = [{"id": name, "image": name, **row, "source": {"dataset": "d", "file": name}} for name in PICTURES]
+    return [b"".join(json.dumps(row).encode() + b"\n" for row in rows)]
+
+
+def reviewed_tasks() -> list[bytes]:
+    """Of Label Studio about ``own_records``, signed."""
+    tasks = json.loads(label_studio()[0])
+    tasks[0]["data"] |= {"record": "a.png", "sha256": "0"}
+    tasks[0]["annotations"][0] |= {"lead_time": 3.5, "was_cancelled": False, "updated_at": "2026-01-01"}
+    return _json(tasks)

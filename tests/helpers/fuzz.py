@@ -37,7 +37,9 @@ from tests.helpers import exports, inputs
 from unveil.cli import parse
 from unveil.core import image_files, jsonl, pairs
 from unveil.core.options import OptionError
+from unveil.core.readings import Readings
 from unveil.core.records import Dialogue, Prediction, Record
+from unveil.curate import applied, label_studio
 from unveil.curate.diagnose import read_corrections
 from unveil.ingest import pickles
 from unveil.ingest.runner import ingest
@@ -145,6 +147,17 @@ def corrections(work: Path, raw: bytes) -> str | None:
     return None
 
 
+def reviewed(work: Path, raw: bytes) -> str | None:
+    """Tasks of Label Studio as decisions, carried out on the record that they show."""
+    (work / "x.json").write_bytes(raw)
+    row = jsonl.from_json(Record, json.loads(exports.own_records()[0].splitlines()[0]))
+    for one in label_studio.decisions(label_studio.tasks(work / "x.json"), {row.id: row}, Counter()):
+        made = applied.record(row, Readings(row.id, (one,)), one, whole_image=False).row
+        if made and not made.findings and made.completeness == "exhaustive":
+            return "a lost box has made an image normal"
+    return None
+
+
 #: The forms of other programs and of the Hub.
 EXPORTS: dict[str, tuple[Callable[[], list[bytes]], Callable[[Path, bytes], str | None]]] = {
     "cvat": (exports.cvat, folder("cvat", {}, "a.xml")),
@@ -159,6 +172,8 @@ EXPORTS: dict[str, tuple[Callable[[], list[bytes]], Callable[[Path, bytes], str 
     "cell-boxes": (exports.marks, folder("cell-boxes", {}, "a.csv")),
     "parquet": (exports.parquet, folder("parquet", {}, "a.parquet")),
     "arrow": (exports.arrow, folder("parquet", {}, "a.arrow")),
+    "own-records": (exports.own_records, folder("records", {}, "records.jsonl")),
+    "reviewed-tasks": (exports.reviewed_tasks, reviewed),
     "pickles": (exports.pickles, pickled),
 }
 READERS: dict[str, tuple[Callable[[], list[bytes]], Callable[[Path, bytes], str | None]]] = {

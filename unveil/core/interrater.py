@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -44,6 +44,8 @@ class ReaderAgreement:
     """Upper end of its 95 % interval."""
     why: str = ""
     """Why it has no value, or no interval."""
+    alone: int = 0
+    """Items that one reader alone has read, which count for nothing."""
 
 
 def table(found: Sequence[ReaderAgreement]) -> tuple[list[str], list[list[str]]]:
@@ -54,8 +56,8 @@ def table(found: Sequence[ReaderAgreement]) -> tuple[list[str], list[list[str]]]
             return one.why
         return f"{one.value:.2f} ({one.why or f'{one.low:.2f} to {one.high:.2f}'})"
 
-    rows = [[one.what, one.statistic, value(one), str(one.n), str(one.readers)] for one in found]
-    return ["on", "by", "value (95 %)", "n", "readers"], rows
+    rows = [[one.what, one.statistic, value(one), str(one.n), str(one.readers), str(one.alone)] for one in found]
+    return ["on", "by", "value (95 %)", "n", "readers", "read by one alone"], rows
 
 
 def cohen(table_KK: Array) -> Array:
@@ -96,7 +98,8 @@ def agreement(
     found = [_kappa("verdict", [{d.reviewer: d.verdict for d in readings} for readings in read], of, seed)]
     sides = [{d.reviewer: side for d in readings if (side := preferred(d))} for readings in read]
     found.append(_kappa("preferred side", sides, of, seed))
-    return [one for one in found if one.n] + _of_boxes(read, of, seed)
+    alone = sum(len(one.readings) == 1 for one in items.values())
+    return [replace(one, alone=alone) for one in [*found, *_of_boxes(read, of, seed)] if one.n]
 
 
 def _kappa(what: str, said: Sequence[Mapping[str, str]], of: Sequence[str], seed: int) -> ReaderAgreement:

@@ -126,7 +126,8 @@ class _Work:
         """The row as it should be, None where it is left out, and the change that says so."""
         try:
             if (stands := found.decision) is None:
-                out = self.config.differing == "leave-out" or isinstance(was, Prediction)
+                flagged = any(one.verdict == "phi" for one in found.readings)  # which waits for nobody's agreement
+                out = flagged or self.config.differing == "leave-out" or isinstance(was, Prediction)
                 made: Applied[Row] = Applied(None if out else was, (f"readers differ: {found.dispute}",))  # type: ignore[arg-type]
             else:
                 made = apply(found, stands)

@@ -18,7 +18,7 @@ from unveil.core.decisions import Annotation, Decision
 from unveil.core.label_studio import RECORD, SHA256, cancelled, in_pixels, person, regions
 from unveil.core.lesion_region import place
 from unveil.core.records import Finding, Record, RecordError
-from unveil.core.untrusted import listed, quoted, read_json
+from unveil.core.untrusted import quoted, read_json
 
 #: Pixels by which an edge may differ through per cents and what a browser makes of them.
 ROUNDING = 0.5
@@ -40,7 +40,7 @@ def tasks(path: Path) -> list[dict[str, Any]]:
         data = task.get("data")
         if not isinstance(data, dict) or not {RECORD, SHA256} <= data.keys() or "annotations" not in task:
             raise RecordError(
-                f"{path}, task {number}: it does not tell which record it shows ({listed(data or task)}): only tasks "
+                f"{path}, task {number}: it does not tell which record it shows ({quoted(data)}): only tasks "
                 "of `unveil export records` come back as corrections; `unveil ingest` reads others as data"
             )
     return content

@@ -83,6 +83,12 @@ class Format:
     """What is read of it, a phrase for the list of forms."""
     otherwise: Callable[[Folder], list[Path]] | None = None
     """Files that show it where nothing else shows any form, since they may well lie beside those of another one."""
+    images: Callable[[Folder], int] | None = None
+    """How many images the files name, where these may lie outside the folder."""
+
+    def number_of_images(self, folder: Folder) -> int:
+        """How many there may be to look at."""
+        return self.images(folder) if self.images else len(folder.images)
 
     def evidence(self, folder: Folder, otherwise: bool = False) -> str:
         """Such as: XML files with an <annotation> (364, such as Annotations/a.xml); "" where there are none."""

@@ -11,10 +11,11 @@ from unveil.core import digests, geometry, pixels
 from unveil.core.geometry import MaskError
 from unveil.core.jsonl import MAX_LINE, from_json
 from unveil.core.records import Finding, Record, RecordError
-from unveil.core.untrusted import JsonError, parse_json, shortened
+from unveil.core.untrusted import JsonError, parse_json, quoted, shortened
 from unveil.ingest.asked import entries
 from unveil.ingest.catalogue import Format
 from unveil.ingest.folder import Folder
+from unveil.ingest.lookup import ABSENT
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, Rejected, misfit
 
 LOOKED_FOR = "records.jsonl of `unveil ingest`"
@@ -67,10 +68,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
 
 
 def _taken(folder: Folder, path: Path, row: int, record: Record) -> Iterator[Record | Rejected]:
-    place = path.parent / record.image
-    if not place.is_file():
-        place = folder.find(record.image, path.parent)
-    source = record.source
+    source, place = record.source, _image(folder, path, record)
     image = folder.open(place, record.size, "the record", source.file or record.image)
     if source.sha256 and digests.sha256(place) != source.sha256:
         raise AnnotationError(f"{record.image}: not the image that was annotated, as its hash tells")
@@ -93,6 +91,20 @@ def _taken(folder: Folder, path: Path, row: int, record: Record) -> Iterator[Rec
     yield replace(own, id=record.id, source=source, sex=record.sex or own.sex, age=record.age or own.age)
 
 
+def _image(folder: Folder, path: Path, record: Record) -> Path:
+    """Where the image lies: where the record says, else one of its name in the folder where a hash tells it."""
+    place = path.parent / record.image
+    try:
+        there = place.is_file()
+    except OSError:  # a name that no file can have
+        there = False
+    if there:
+        return place
+    if record.source.sha256:
+        return folder.find(record.image, path.parent)
+    raise AnnotationError(f"{ABSENT} {quoted(record.image)}, counted from the folder of the file")
+
+
 def _checked(finding: Finding, image: Image) -> Finding:
     width, height = image.shown
     if finding.mask is not None:
@@ -100,4 +112,17 @@ def _checked(finding: Finding, image: Image) -> Finding:
     return replace(finding, box=geometry.checked(finding.box, width, height)) if finding.box else finding
 
 
-FORMAT = Format("records", read, LOOKED_FOR, found, (ENDING,), help="our own records.jsonl: all that stands in it")
+def _rows(folder: Folder) -> int:
+    """How many rows there are, each of which names an image."""
+    number = 0
+    for path in filter(folder.asked, found(folder)):
+        with path.open("rb") as file:
+            number += sum(1 for _ in file)
+    return number
+
+
+FORMAT = Format(
+    *("records", read, LOOKED_FOR, found, (ENDING,)),
+    help="our own records.jsonl: all that stands in it",
+    images=_rows,
+)

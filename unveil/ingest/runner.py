@@ -98,7 +98,7 @@ def ingest(
         with _rejected_into(rejected_file) as write:
             work = _Work(folder, form, out / "records.jsonl", write)
             try:
-                with progress("ingest", len(folder.images)) as advance:
+                with progress("ingest", form.number_of_images(folder)) as advance:
                     write_jsonl(partial, work.counted(work.records(workers or os.cpu_count() or 1, journal), advance))
                 if work.again or work.incomplete:
                     write_jsonl(partial, work.counted(work.mended(read_jsonl(partial, Record))))
@@ -172,7 +172,8 @@ class _Work:
     def records(self, workers: int, journal: looking.Journal) -> Iterator[Record]:
         """The first record of each image. What forbids to go on is raised here, so that no records are left behind."""
         options = self.folder.options
-        for item in looking.looked(self.read(self.folder), len(self.folder.images), options.decode, workers, journal):
+        images = self.form.number_of_images(self.folder)
+        for item in looking.looked(self.read(self.folder), images, options.decode, workers, journal):
             if isinstance(item, Incomplete):
                 self.incomplete.add(item.file)
             elif isinstance(item, Rejected):
