@@ -56,6 +56,17 @@ def test_texts_as_they_were_are_no_change(room: ReviewRoom) -> None:
     assert kept.texts == {} and kept.after is None
 
 
+def test_what_has_a_field_can_be_changed(tmp_path: Path) -> None:
+    """The page sends back all texts with fields."""
+    pairs, records = write_pairs(tmp_path), write_records(tmp_path)
+    for what, more in ((pairs, {"records": records}), (records, {})):
+        with opened(options(what, readings=2, **more)) as room:
+            for text in room.show("anna", 0)["texts"]:
+                assert bool(text["field"]) is text["editable"]
+                if text["editable"]:
+                    room.decide("anna", 0, sent(room, 0, verdict="edit", texts={text["field"]: "other"}))
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [

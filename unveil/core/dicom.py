@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pydicom
@@ -215,6 +215,33 @@ def frame_plane(path: PathLike, dataset: pydicom.Dataset, frame: int) -> ImagePl
     planes: tuple[Plane, ...] = ("sagittal", "coronal", "axial")
     triples = ((float(v[0]), float(v[1]), float(v[2])) for v in (place, across / lengths[0], down / lengths[1]))
     return ImagePlane(str(path), frame, planes[normal], shown, spacing, *triples)
+
+
+class ShownBy(NamedTuple):
+    """How a file says that the values of a frame become grey: straight, over a window, unless it has a table of its
+    own, which is not told here."""
+
+    window: Window | None
+    """The lowest and highest value that are shown; None where it is their range."""
+    inverted: bool
+    """Whether high values are dark (MONOCHROME1)."""
+    padding: Window | None
+    """The values, from the lower to the higher one, of pixels outside of what was scanned, which are black."""
+
+
+def shown_by(path: PathLike, frame: int, limits: Limits = Limits()) -> ShownBy:
+    """How a frame is shown, by its header; raises ``ImageError``."""
+    with reported(path, "reading the DICOM header"):
+        dataset = dataset_of(path, limits)
+        inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
+        value = dataset.get("PixelPaddingValue")
+        padding = None
+        if value is not None:
+            kind = np.int16 if dataset.get("PixelRepresentation") else np.uint16
+            ends = [int(end) & 0xFFFF for end in (value, dataset.get("PixelPaddingRangeLimit", value))]
+            told = _modality_values(dataset, np.array(ends, np.uint16).astype(kind), frame)
+            padding = float(told.min()), float(told.max())
+        return ShownBy(stated_window(dataset, frame), inverted, padding)
 
 
 def stated_window(dataset: pydicom.Dataset, frame: int) -> Window | None:

@@ -87,6 +87,11 @@ class Items:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def of_images(self) -> Path:
+        """The folder from which the records' paths lead."""
+        return (self.records or self.rows).path.parent
+
     def split(self, number: int) -> Split | None:
         """The split of an item's image, None where it is not known."""
         return self._splits[number]

@@ -18,7 +18,7 @@ from unveil.core.records import RecordError, Split
 from unveil.review import journal, ordering, queue, server
 from unveil.review.adjudication import Disputed, agreed
 from unveil.review.drafts import Drafts, drafts_of
-from unveil.review.images import payload
+from unveil.review.images import Encoded
 from unveil.review.items import Items
 from unveil.review.options import ReviewOptions
 from unveil.review.room import ReviewRoom, Sent
@@ -87,6 +87,7 @@ def _of_run(config: Config) -> Config:
 
 def routes(app: FastAPI, room: ReviewRoom) -> None:
     """What the page asks for."""
+    images = Encoded()
 
     @app.get("/api/session")
     def session(request: Request) -> dict[str, Any]:
@@ -119,12 +120,13 @@ def routes(app: FastAPI, room: ReviewRoom) -> None:
         return room.show(request.scope["reviewer"], number)
 
     @app.get("/api/items/{number}/image")
-    def image(request: Request, number: int) -> Response:
+    def image(request: Request, number: int, ahead: bool = False) -> Response:
         reviewer = request.scope["reviewer"]
         room.queued(reviewer, number)
         shown = room.items.item(number)
-        room.journal.saw(reviewer, shown.id, "its image")
-        return Response(payload(shown), media_type="application/octet-stream")
+        room.journal.saw(reviewer, shown.id, "its image, ahead of need" if ahead else "its image")
+        encoded = images.get(number, shown.image, shown.record, room.items.of_images)
+        return Response(encoded, media_type="application/octet-stream")
 
     @app.post("/api/items/{number}/decision")
     async def decide(request: Request, number: int) -> dict[str, Any]:

@@ -249,7 +249,7 @@ class ReviewRoom:
                 _text(side, "" if hidden else name.capitalize(), sides[name], True)
                 for side, name in zip(SIDES, order, strict=True)
             ]
-            return [_text("question", "Question", row.question), *shown]
+            return [_text("", "Question", row.question), *shown]
         assert item.dialogue
         answered = _text("answer", "Answer" if hidden else row.model, row.answer, True)
         truth = [] if hidden else [_text("", "Truth", item.dialogue.answer)]

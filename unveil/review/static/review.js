@@ -29,7 +29,7 @@ class Review {
     main.classList.add("review");
     fill(main, queue, image, side);
     document.querySelector(".top").append(this.bar(queue));
-    this.viewer = new Viewer(image);
+    this.viewer = new Viewer(image, { presetKeys: session.subject !== "pair" });
     this.list = new List(queue, { onopen: (entry) => this.open(entry) });
     this.panel = new Panel(side, session, this.acts());
     this.viewer.addEventListener("edit", ({ detail }) => this.work.change({ marks: this.fromViewer(detail.marks) }));
@@ -77,7 +77,7 @@ class Review {
       return ending();
     }
     await this.open(entries[0]);
-    for (const entry of entries.slice(1)) load(imageOf(entry)).catch(() => {});  // told when it is shown
+    for (const entry of entries.slice(1)) load(`${imageOf(entry)}?ahead=true`).catch(() => {});  // told when it is shown
   }
 
   async open(entry) {
@@ -241,7 +241,7 @@ class Review {
       { keys: ["1"], says: "of a pair: left is better", when: pair, act: () => this.prefer("left") },
       { keys: ["2"], says: "of a pair: right is better", when: pair, act: () => this.prefer("right") },
       { keys: ["0"], says: "of a pair: neither", when: pair, act: () => this.prefer("tie") },
-      { keys: ["t"], says: "take over all that models suggest", when: () => this.item?.suggestions?.length, act: () => this.acts().take(this.item.suggestions) },
+      { keys: ["y"], says: "take over all that models suggest", when: () => this.item?.suggestions?.length, act: () => this.acts().take(this.item.suggestions) },
       { keys: ["?"], says: "these keys", act: () => this.showKeys() },
     ];
     return this.table;
