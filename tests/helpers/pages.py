@@ -29,7 +29,7 @@ def write_records(folder: Path, count: int = 5) -> Path:
     """Records of images of 64 x 48 pixels, whose grey is their number, each with an ulcer in [10, 8, 30, 28]."""
     rows = []
     for n in range(count):
-        write_png(np.full((48, 64), n, np.uint8), folder / f"{n}.png")
+        write_png(np.full((48, 64), n % 256, np.uint8), folder / f"{n}.png")
         rows.append(
             Record(
                 f"r{n}", f"{n}.png", 64, 48, patient=f"NAME-{n}", report=f"An ulcer, number {n}.",

@@ -1,0 +1,252 @@
+"""Who may ask the server of a page, and what it says: nothing without a token, nothing to others, nothing of files.
+
+Records r0 … r4 are of patients NAME-0 … NAME-4, as their images' headers may be; anna reviews, ben does too.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.helpers.images import dicom
+from tests.helpers.pages import Page, opened, served, write_records
+from unveil.core.decisions import read_decisions
+from unveil.core.files import WriteError
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Record
+from unveil.review import server
+from unveil.review.journal import audit_of
+from unveil.review.options import ReviewOptions
+from unveil.review.room import ReviewRoom
+
+ASKED = ("/api/session", "/api/queue", "/api/items/0", "/api/items/0/image", "/api/find?id=r0", "/api/summary")
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReviewRoom]:
+    folder = tmp_path_factory.mktemp("server")
+    config = ReviewOptions(
+        what=write_records(folder), out=folder / "reviews.jsonl", reviewers=("anna", "ben"), readings=2, order="file"
+    )
+    with opened(config) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def page(room: ReviewRoom) -> Iterator[Page]:
+    with served(room) as shown:
+        yield shown
+
+
+@pytest.fixture(scope="module")
+def anna(page: Page) -> Iterator[httpx.Client]:
+    with page.client("anna") as client:
+        yield client
+
+
+def raw(page: Page, text: str) -> bytes:
+    """What the server answers to bytes that no client would send."""
+    with socket.create_connection((urlsplit(page.addresses["anna"]).hostname or "", port(page)), timeout=10) as line:
+        line.sendall(text.encode("latin-1"))
+        said = b""
+        while part := line.recv(2**16):
+            said += part
+    return said
+
+
+def port(page: Page) -> int:
+    return urlsplit(page.addresses["anna"]).port or 0
+
+
+@pytest.mark.parametrize("path", ASKED)
+@pytest.mark.parametrize("token", [None, "", "Bearer", "Bearer wrong", "Basic TOKEN", "TOKEN", "Bearer TOKENx"])
+def test_nothing_is_told_without_a_token(page: Page, anna: httpx.Client, path: str, token: str | None) -> None:
+    own = anna.headers["authorization"].removeprefix("Bearer ")
+    headers = {} if token is None else {"authorization": token.replace("TOKEN", own)}
+    said = httpx.get(f"http://127.0.0.1:{port(page)}{path}", headers=headers, trust_env=False)
+    assert said.status_code == 401 and said.json().keys() == {"error"}
+    in_query = httpx.get(f"http://127.0.0.1:{port(page)}{path.split('?')[0]}?token={own}", trust_env=False)
+    assert in_query.status_code == 401
+
+
+def test_the_token_stands_behind_the_sign_that_no_browser_sends(page: Page) -> None:
+    """Each of the people has another one, of 32 random bytes."""
+    fragments = [urlsplit(address).fragment for address in page.addresses.values()]
+    assert all(len(one.removeprefix("token=")) == 43 for one in fragments) and len(set(fragments)) == 2
+    assert all(not urlsplit(address).query for address in page.addresses.values())
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/static/app.js", "/static/style.css", *ASKED, "/nothing", "/docs", "/openapi.json"]
+)
+def test_every_answer_has_its_headers(anna: httpx.Client, path: str) -> None:
+    said = anna.get(path)
+    assert said.status_code == (404 if path in ("/nothing", "/docs", "/openapi.json") else 200)
+    assert server.HEADERS.items() <= dict(said.headers).items() and "server" not in said.headers
+    assert "default-src 'none'" in said.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 421),
+        ({"host": "127.0.0.1"}, 421),  # without its port
+        ({"host": "127.0.0.1.evil.example:PORT"}, 421),
+        ({"host": ""}, 421),
+        ({"host": "LOCALHOST:PORT"}, 200),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://127.0.0.1:1"}, 403),
+        ({"origin": "http://127.0.0.1:PORT"}, 200),
+    ],
+)
+def test_other_names_and_origins_are_refused(
+    anna: httpx.Client, page: Page, headers: dict[str, str], status: int
+) -> None:
+    """A name that is bound to this machine by others (DNS rebinding), and a page of another origin."""
+    asked = {name: value.replace("PORT", str(port(page))) for name, value in headers.items()}
+    assert anna.get("/api/session", headers=asked).status_code == status
+
+
+def test_a_request_without_a_host_is_refused(page: Page) -> None:
+    assert b" 421 " in raw(page, "GET / HTTP/1.0\r\n\r\n").split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["..%2f..%2fetc%2fpasswd", "%2e%2e/records.jsonl", "/etc/passwd", "0%00", "-1", "99", "1e1", "%D9%A3", "0x1",
+     "99999999999999999999999", "r0", "%20", "%ff"],
+)  # fmt: skip
+@pytest.mark.parametrize("before", ["/api/items/", "/static/", "/"])
+def test_no_path_of_a_request_leads_to_a_file(anna: httpx.Client, before: str, place: str) -> None:
+    said = anna.get(httpx.URL(f"{anna.base_url}").copy_with(raw_path=f"{before}{place}".encode()))
+    assert said.status_code in (404, 405, 422), said.text
+    assert b"root:" not in said.content and b"NAME" not in said.content
+
+
+POINTS = ("/../records.jsonl", "/static/../../records.jsonl", "/static//etc/passwd", "/api/items/../../r")
+
+
+@pytest.mark.parametrize("path", POINTS)
+def test_points_in_a_path_lead_nowhere(page: Page, anna: httpx.Client, path: str) -> None:
+    """As they stand, which clients would have taken away."""
+    token = anna.headers["authorization"]
+    head = (f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port(page)}", f"Authorization: {token}", "Connection: close")
+    said = raw(page, "\r\n".join([*head, "", ""]))
+    assert said.split(b"\r\n")[0].split()[1] == b"404" and b"NAME" not in said and b"root:" not in said
+
+
+@pytest.mark.parametrize("name", ["../records.jsonl", "r9", "\0", "r0\0", "🙂" * 500, "r0 ", "%2e%2e"])
+def test_ids_lead_through_the_queue_only(anna: httpx.Client, name: str) -> None:
+    said = anna.get("/api/find", params={"id": name})
+    assert said.status_code == 404 and len(said.text) < 1000
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 422),
+        (b"{", 422),
+        (b"[]", 422),
+        (b'{"verdict": "accept"}', 422),
+        (b'{"verdict": "perhaps", "revision": 0, "sha256": ""}', 422),
+        (b'{"verdict": "accept", "revision": NaN, "sha256": ""}', 422),
+        (b'{"verdict": "accept", "revision": 0, "sha256": "", "sha256": ""}', 422),
+        (b'{"verdict": "accept", "revision": 0, "sha256": "", "more": 1}', 422),
+        (b"[" * 100_000, 422),
+        (b"\xff\xfe", 422),
+        (b"x" * (2**20 + 1), 413),
+    ],
+)
+def test_what_is_no_decision_is_refused(anna: httpx.Client, room: ReviewRoom, body: bytes, status: int) -> None:
+    said = anna.post("/api/items/0/decision", content=body)
+    assert said.status_code == status and read_decisions(room.journal.path) == []
+
+
+def test_a_body_that_is_longer_than_it_says_is_cut_off(page: Page, anna: httpx.Client) -> None:
+    """In pieces, without a length: the server stops reading at its bound."""
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 2**16
+
+    assert anna.post("/api/items/0/decision", content=pieces()).status_code == 413
+    assert anna.get("/api/session").status_code == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
+def test_other_methods_do_nothing(anna: httpx.Client, method: str) -> None:
+    assert anna.request(method, "/api/session").status_code == 405
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.sampled_from(["/api/queue", "/api/find", "/api/items/0", "/api/items/0/draft", "/api/items/0/decision"]),
+    method=st.sampled_from(["GET", "POST", "PUT"]),
+    query=st.dictionaries(st.sampled_from(["start", "count", "which", "id"]), st.text(max_size=8), max_size=3),
+    body=st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=5),
+)
+def test_nothing_makes_it_fail(anna: httpx.Client, path: str, method: str, query: dict[str, str], body: Any) -> None:
+    """Whatever is asked, it is answered in words, and never by a failure of the server."""
+    said = anna.request(method, path, params=query, content=json.dumps(body).encode())
+    assert said.status_code < 500, said.text
+
+
+def test_who_saw_and_did_what_is_in_the_audit_log(tmp_path: Path) -> None:
+    config = ReviewOptions(what=write_records(tmp_path, 2), out=tmp_path / "r.jsonl", reviewers=("anna",), order="file")
+    with opened(config) as room, served(room) as shown, shown.client() as client:
+        item = client.get("/api/items/0").json()
+        client.get("/api/items/0/image")
+        client.get("/api/items/1/image?ahead=true")
+        said = {"verdict": "reject", "revision": 0, "sha256": item["sha256"], "reasons": ["wrong-finding"]}
+        assert client.post("/api/items/0/decision", json=said).status_code == 200
+    rows = [json.loads(line) for line in audit_of(tmp_path / "r.jsonl").read_text().splitlines()]
+    told = [(row["reviewer"], row["action"], row["item"], row.get("what")) for row in rows]
+    assert told[:3] == [
+        ("anna", "saw", "r0", "its texts and marks"),
+        ("anna", "saw", "r0", "its image"),
+        ("anna", "saw", "r1", "its image, ahead of need"),
+    ]
+    assert rows[3]["action"] == "decided" and rows[3]["decision"]["reasons"] == ["wrong-finding"]
+    assert all(row["time"] for row in rows)
+
+
+def test_names_and_dates_of_dicom_are_in_no_answer(tmp_path: Path) -> None:
+    """Nor in what is written beside: the page gets samples and geometry."""
+    import numpy as np
+
+    dicom(
+        tmp_path / "a.dcm", np.zeros((8, 8), np.uint16), PatientName="Doe^Jane", PatientID="ID-4711",
+        PatientBirthDate="19700102", StudyDate="20200304", InstitutionName="Saint Elsewhere", AccessionNumber="A-99",
+    )  # fmt: skip
+    write_jsonl(tmp_path / "records.jsonl", [Record("r0", "a.dcm", 8, 8)])
+    config = ReviewOptions(what=tmp_path / "records.jsonl", out=tmp_path / "r.jsonl", reviewers=("anna",))
+    with opened(config) as room, served(room) as shown, shown.client() as client:
+        said = b"".join(client.get(path).content for path in ASKED)
+        item = client.get("/api/items/0").json()
+        client.post("/api/items/0/decision", json={"verdict": "accept", "revision": 0, "sha256": item["sha256"]})
+    written = b"".join(file.read_bytes() for file in tmp_path.glob("r.jsonl*"))
+    for name in (b"Doe", b"Jane", b"4711", b"1970", b"20200304", b"Elsewhere", b"A-99"):
+        assert name not in said + written
+
+
+def test_an_address_that_is_taken_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(WriteError, match="name another --port"):
+        server.Served(server.application("review"), ("anna",), "127.0.0.1", taken.getsockname()[1])
+
+
+def test_the_page_names_nothing_outside() -> None:
+    """No address of another origin in any of its files; the two that begin so are names, which nobody fetches."""
+    for name, (_, content) in server.static().items():
+        text = content.decode().replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in text and "https://" not in text and "//cdn" not in text, name
+        assert ".innerHTML" not in text and "eval(" not in text and "document.write" not in text, name
