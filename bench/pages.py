@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,10 +23,8 @@ import numpy as np
 from unveil.core.jsonl import write_jsonl
 from unveil.core.pixels import write_png
 from unveil.core.records import Finding, Record
-from unveil.review import journal, ordering, queue, review
-from unveil.review.items import Items
+from unveil.review import review
 from unveil.review.options import ReviewOptions
-from unveil.review.room import ReviewRoom
 from unveil.review.server import Served, application
 
 SHOWN = 50
@@ -125,28 +122,18 @@ def _deep(folder: Path) -> Path:
 @contextmanager
 def _shown(browser: Any, file: Path) -> Iterator[tuple[Any, float]]:
     """A tab of the page, and the seconds that its server took to start."""
-    config = review.resolved(ReviewOptions(what=file, order="file", reviewers=("anna",)))
-    assert config.out
-    with ExitStack() as stack:
-        began = time.perf_counter()
-        items = Items(config.what)
-        stack.callback(items.close)
-        beside = ordering.known(items, config)
-        queues = queue.dealt(ordering.ordered(beside, config), config.reviewers, 1)
-        room = ReviewRoom(items, stack.enter_context(journal.opened(config.out)), queues, config, beside.labels)
+    began = time.perf_counter()
+    with review.opened(ReviewOptions(what=file, order="file", reviewers=("anna",))) as room:
         started = time.perf_counter() - began
         app = application("review")
         review.routes(app, room)
-        page = Served(app, config.reviewers, config.host)
-        thread = threading.Thread(target=page.run, daemon=True)
-        thread.start()
-        stack.callback(thread.join, 10)
-        stack.callback(page.stop)
-        tab = browser.new_page(viewport={"width": 1280, "height": 800})
-        stack.callback(tab.close)
-        tab.goto(page.addresses["anna"])
-        tab.wait_for_function("() => performance.getEntriesByName('item').length > 0")
-        yield tab, started
+        page = Served(app, tuple(room.queues), "127.0.0.1")
+        with page.beside():
+            tab = browser.new_page(viewport={"width": 1280, "height": 800})
+            tab.goto(page.addresses["anna"])
+            tab.wait_for_function("() => performance.getEntriesByName('item').length > 0")
+            yield tab, started
+            tab.close()
 
 
 def _items(browser: Any, file: Path) -> dict[str, Any]:

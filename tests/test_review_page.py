@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.helpers.pages import browser, opened, served, write_pairs, write_records
+from tests.helpers.pages import browser, served, write_pairs, write_records
 from unveil.core.decisions import read_decisions
 from unveil.review.options import ReviewOptions
+from unveil.review.review import opened
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.pages import opened, write_pairs, write_records
+from tests.helpers.pages import write_pairs, write_records
 from unveil.core.decisions import Annotation, read_decisions
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import Record
 from unveil.review.journal import Conflict
 from unveil.review.options import ReviewOptions
+from unveil.review.review import opened
 from unveil.review.room import ReviewRoom, Sent
 from unveil.review.server import Refused, Unknown
 

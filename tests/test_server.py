@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.images import dicom
-from tests.helpers.pages import Page, opened, served, write_records
+from tests.helpers.pages import Page, served, write_records
 from unveil.core.decisions import read_decisions
 from unveil.core.files import WriteError
 from unveil.core.jsonl import write_jsonl
@@ -26,6 +26,7 @@ from unveil.core.records import Record
 from unveil.review import server
 from unveil.review.journal import audit_of
 from unveil.review.options import ReviewOptions
+from unveil.review.review import opened
 from unveil.review.room import ReviewRoom
 
 ASKED = ("/api/session", "/api/queue", "/api/items/0", "/api/items/0/image", "/api/find?id=r0", "/api/summary")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,10 +16,7 @@ import pytest
 from unveil.core.jsonl import write_jsonl
 from unveil.core.pixels import write_png
 from unveil.core.records import Finding, Pair, Record, Source
-from unveil.review import journal, ordering, queue, review
-from unveil.review.drafts import Drafts, drafts_of
-from unveil.review.items import Items
-from unveil.review.options import ReviewOptions
+from unveil.review import review
 from unveil.review.room import ReviewRoom
 from unveil.review.server import Served, application
 
@@ -48,20 +44,6 @@ def write_pairs(folder: Path, count: int = 20) -> Path:
     return folder / "pairs.jsonl"
 
 
-@contextmanager
-def opened(config: ReviewOptions) -> Iterator[ReviewRoom]:
-    """The room of a review, without a server."""
-    config = review.resolved(config)
-    assert config.out
-    with ExitStack() as stack:
-        items = Items(config.what, config.records, config.dialogues)
-        stack.callback(items.close)
-        kept = stack.enter_context(journal.opened(config.out))
-        beside = ordering.known(items, config)
-        queues = queue.dealt(ordering.ordered(beside, config), config.reviewers, config.readings)
-        yield ReviewRoom(items, kept, queues, config, beside.labels, beside.opinions, Drafts(drafts_of(config.out)))
-
-
 class Page:
     """A served page; ``client`` asks with a person's token."""
 
@@ -81,15 +63,9 @@ def served(room: ReviewRoom) -> Iterator[Page]:
     """The room on a page."""
     app = application("review")
     review.routes(app, room)
-    page = Served(app, room.config.reviewers, "127.0.0.1")
-    thread = threading.Thread(target=page.run, daemon=True)
-    thread.start()
-    try:
+    page = Served(app, tuple(room.queues), "127.0.0.1")
+    with page.beside():
         yield Page(page.addresses)
-    finally:
-        page.stop()
-        thread.join(10)
-        assert not thread.is_alive()
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,20 @@ LEARNT: tuple[Split, ...] = ("train", "val")
 
 def main(config: Config) -> Path:
     """Shows the page until Ctrl-C; returns the file of decisions."""
+    with opened(config) as room:
+        app = server.application("review")
+        routes(app, room)
+        items, out = room.items, room.journal.path
+        console.say(f"{len(items)} {items.subject}s of {items.path}; decisions go to {out}")
+        server.serve(app, tuple(room.queues), config.host, config.port, config.browser)
+        if found := agreed(room.journal.decisions, items):
+            console.table("Agreement of readers", *table(found))
+    return out
+
+
+@contextmanager
+def opened(config: Config) -> Iterator[ReviewRoom]:
+    """What is reviewed, with what was decided so far, open for one server."""
     run = config.what if config.what.is_dir() else None
     config = resolved(config)
     assert config.out
@@ -47,17 +62,8 @@ def main(config: Config) -> Path:
         queues = {**queue.dealt(ordering.ordered(beside, config), config.reviewers, config.readings)}
         if config.adjudicator:
             queues[config.adjudicator] = Disputed(config.adjudicator, kept.decisions, items.rows.number, items.hash)
-        room = ReviewRoom(
-            items, kept, queues, config, beside.labels, beside.opinions, Drafts(drafts_of(config.out)), run
-        )
-        app = server.application("review")
-        routes(app, room)
-        people = (*config.reviewers, *([config.adjudicator] if config.adjudicator else []))
-        console.say(f"{len(items)} {items.subject}s of {config.what}; decisions go to {config.out}")
-        server.serve(app, people, config.host, config.port, config.browser)
-        if found := agreed(kept.decisions, items):
-            console.table("Agreement of readers", *table(found))
-    return config.out
+        drafts = Drafts(drafts_of(config.out))
+        yield ReviewRoom(items, kept, queues, config, beside.labels, beside.opinions, drafts, run)
 
 
 def resolved(config: Config) -> Config:

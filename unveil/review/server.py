@@ -10,9 +10,10 @@ from __future__ import annotations
 import hmac
 import secrets
 import socket
+import threading
 import webbrowser
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib import resources
 from typing import Any
 
@@ -184,7 +185,7 @@ async def json_of(request: Request) -> Any:
 
 
 class Served:
-    """A page at an address of its own, which each of the people has with their token; ``run`` answers until ``stop``.
+    """A page at an address of its own, which each of the people has with their token; ``run`` answers until Ctrl-C.
 
     ``most`` are bytes of a request by path. Raises ``WriteError`` where the address cannot be had.
     """
@@ -210,9 +211,16 @@ class Served:
         with self._socket, suppress(KeyboardInterrupt):  # uvicorn has ended in order and hands on what ended it
             self._server.run(sockets=[self._socket])
 
-    def stop(self) -> None:
-        """Lets ``run`` end, as from another thread."""
-        self._server.should_exit = True
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Answers in a thread beside, until the end of the context."""
+        thread = threading.Thread(target=self.run, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._server.should_exit = True
+            thread.join(10)
 
 
 def serve(

@@ -1,0 +1,99 @@
+"""Pictures of the page of reviews for the documents: docs/figures/review.jpg and review-pair.jpg.
+
+    python -m scripts.review_pictures runs/demo
+
+Takes the records of a run on synthetic images (`make demo`), shows them in Chromium, draws a box as a person would, and
+writes what is seen. Pairs are the run's own, of `unveil demo --compare dpo`, if it has any.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import tyro
+from PIL import Image
+
+from unveil.core.files import whole
+from unveil.core.path_types import InputFolder
+from unveil.review import review
+from unveil.review.options import ReviewOptions
+from unveil.review.server import Served, application
+
+FIGURES = Path(__file__).parents[1] / "docs" / "figures"
+SIZE = {"width": 1280, "height": 760}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Write the pictures of docs/figures that show the page of reviews."""
+
+    run: tyro.conf.Positional[InputFolder]
+    """Folder of a run on synthetic images."""
+
+
+def main(config: Config) -> None:
+    """Writes them."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        raise SystemExit("no chromium on this machine")
+    with TemporaryDirectory() as folder, sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        out = Path(folder) / "reviews.jsonl"
+        records = ReviewOptions(what=config.run, out=out, reviewers=("anna",), split=("val",))
+        _picture(browser, records, FIGURES / "review.jpg", _correct)
+        pairs = sorted(config.run.glob("*/pairs.jsonl"))
+        if pairs:
+            blind = ReviewOptions(
+                what=pairs[0], out=out.with_name("pairs.jsonl"), records=review.resolved(records).what,
+                reviewers=("anna",), blind=True,
+            )  # fmt: skip
+            _picture(browser, blind, FIGURES / "review-pair.jpg", lambda tab: tab.keyboard.press("1"))
+        browser.close()
+
+
+def _correct(tab: Any) -> None:
+    """Opens the queue and draws a box beside the first one."""
+    tab.get_by_role("button", name="Queue").first.click()
+    tab.keyboard.press("b")
+    place = tab.locator(".stage canvas").last.bounding_box()
+    for move, share in (("down", 0.62), ("up", 0.74)):
+        tab.mouse.move(place["x"] + share * place["width"], place["y"] + share * place["height"])
+        getattr(tab.mouse, move)()
+    tab.mouse.move(place["x"] + 0.3 * place["width"], place["y"] + 0.3 * place["height"])
+
+
+def _picture(browser: Any, config: ReviewOptions, file: Path, act: Callable[[Any], Any]) -> None:
+    with _served(config) as address:
+        tab = browser.new_page(viewport=SIZE, color_scheme="light", device_scale_factor=1.5)
+        tab.goto(address)
+        tab.wait_for_function("() => performance.getEntriesByName('item').length > 0")
+        act(tab)
+        tab.wait_for_timeout(300)
+        shot = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
+        with whole(file) as partial:
+            shot.save(partial, "JPEG", quality=82, optimize=True)
+        tab.close()
+        print(f"{file}: {file.stat().st_size / 1000:.0f} kB")
+
+
+@contextmanager
+def _served(config: ReviewOptions) -> Iterator[str]:
+    with review.opened(config) as room:
+        app = application("review")
+        review.routes(app, room)
+        page = Served(app, config.reviewers, config.host)
+        with page.beside():
+            yield page.addresses["anna"]
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))
