@@ -68,19 +68,21 @@ def _correct(tab: Any) -> None:
     for move, share in (("down", 0.62), ("up", 0.74)):
         tab.mouse.move(place["x"] + share * place["width"], place["y"] + share * place["height"])
         getattr(tab.mouse, move)()
+    tab.keyboard.type("nodule")
+    tab.keyboard.press("Tab")
     tab.mouse.move(place["x"] + 0.3 * place["width"], place["y"] + 0.3 * place["height"])
 
 
 def _picture(browser: Any, config: ReviewOptions, file: Path, act: Callable[[Any], Any]) -> None:
     with _served(config) as address:
-        tab = browser.new_page(viewport=SIZE, color_scheme="light", device_scale_factor=1.5)
+        tab = browser.new_page(viewport=SIZE, color_scheme="light", device_scale_factor=1.25)
         tab.goto(address)
         tab.wait_for_function("() => performance.getEntriesByName('item').length > 0")
         act(tab)
         tab.wait_for_timeout(300)
         shot = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
         with whole(file) as partial:
-            shot.save(partial, "JPEG", quality=82, optimize=True)
+            shot.save(partial, "JPEG", quality=80, optimize=True)
         tab.close()
         print(f"{file}: {file.stat().st_size / 1000:.0f} kB")
 

@@ -101,9 +101,10 @@ def test_boxes_are_drawn_corrected_and_undone(chromium: Any, tmp_path: Path) -> 
         tab.wait_for_function("() => document.querySelectorAll('.marks li').length === 1")
         tab.keyboard.press("Control+Shift+z")
         tab.wait_for_function("() => document.querySelectorAll('.marks li').length === 2")
-        names = tab.locator(".marks input")
-        names.last.fill("polyp")
-        names.last.press("Tab")
+        tab.keyboard.press("Control+Enter")
+        tab.wait_for_function("() => document.getElementById('said').textContent.includes('needs a name')")
+        tab.keyboard.type("polyp")  # the cursor is where the name is missing
+        tab.keyboard.press("Tab")
         tab.locator(".marks li").first.get_by_role("button", name="delete").click()
         assert "Save what was changed" in tab.inner_text(".choice")
         tab.keyboard.press("Control+Enter")

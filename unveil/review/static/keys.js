@@ -14,21 +14,24 @@ export function spelled(event) {
 }
 
 /**
- * Listens for the keys of a table of {keys, says, act, when, typing}. `typing` keys work in a text field too; `act` is
- * called with the event, and where it returns false the key goes on to who else wants it.
+ * Listens for the keys of a table of {keys, says, act, when, typing}. `typing` keys work in a text field too,
+ * "untouched" ones in a field in which nothing was typed; `act` is called with the event, and where it returns false
+ * the key goes on to who else wants it.
  */
 export function listen(table) {
   const acts = new Map(table.flatMap((row) => row.keys.map((key) => [key, row])));
   const pressed = (event) => {
     const row = acts.get(spelled(event));
     if (!row || event.isComposing || event.defaultPrevented) return;
-    if (document.querySelector("dialog[open]") || (!row.typing && event.target.closest?.(TYPED))) return;
+    if (document.querySelector("dialog[open]") || (event.target.closest?.(TYPED) && !taken(row, event.target))) return;
     if (row.when && !row.when()) return;
     if (row.act(event) !== false) event.preventDefault();
   };
   document.addEventListener("keydown", pressed);
   return () => document.removeEventListener("keydown", pressed);
 }
+
+const taken = ({ typing }, field) => (typing === "untouched" ? field.value === field.defaultValue : typing);
 
 /** A dialog that tells the keys of some tables, each under its title. */
 export function help(tables) {

@@ -66,7 +66,7 @@ function handle(context, [x, y], between, colour) {
 function name(context, view, mark, colour) {
   const sure = mark.confidence === null || mark.confidence === undefined ? "" : ` ${Math.round(mark.confidence * 100)} %`;
   const state = STATES[mark.state] ? ` · ${STATES[mark.state]}` : "";
-  const text = `${mark.label}${sure}${state}`;
+  const text = `${mark.label || "name?"}${sure}${state}`;
   const [left, top, , bottom] = view.boxToScreen(mark.box);
   context.font = FONT;
   const width = context.measureText(text).width + 8;

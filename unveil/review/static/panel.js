@@ -115,6 +115,12 @@ export class Panel {
     fill(this.marks, el("h2", {}, "Findings"), list, rows.length ? el("ol", {}, rows) : el("p", { class: "soft" }, "None."));
   }
 
+  /** Puts the cursor where a finding has no name yet. */
+  askName() {
+    const at = this.work.state.marks.findIndex((mark) => !mark.label.trim());
+    if (at >= 0) this.marks.querySelectorAll("input")[at]?.focus();
+  }
+
   mark(mark, at) {
     const place = mark.box ? mark.box.map(Math.round).join(", ") : "no place";
     const fixed = this.item.subject !== "record";

@@ -32,7 +32,10 @@ class Review {
     this.viewer = new Viewer(image, { presetKeys: session.subject !== "pair" });
     this.list = new List(queue, { onopen: (entry) => this.open(entry) });
     this.panel = new Panel(side, session, this.acts());
-    this.viewer.addEventListener("edit", ({ detail }) => this.work.change({ marks: this.fromViewer(detail.marks) }));
+    this.viewer.addEventListener("edit", ({ detail }) => {
+      this.work.change({ marks: detail.marks.map(whole) });
+      this.panel.askName();
+    });
     this.viewer.addEventListener("select", () => this.panel.showMarks(this.work.state));
     listen(this.keys());
     addEventListener("pagehide", () => this.work?.leave());
@@ -126,10 +129,6 @@ class Review {
     this.viewer.setLayers(layers);
   }
 
-  fromViewer(marks) {
-    return marks.map((mark) => whole({ ...mark, label: mark.label || this.session.labels[0] || "finding" }));
-  }
-
   acts() {
     return {
       text: (field, text) => this.work.change({ texts: { ...this.work.state.texts, [field]: text } }, `text ${field}`),
@@ -160,6 +159,10 @@ class Review {
   /** Saves what stands there: accepted as it is, or corrected. */
   submit() {
     if (this.item.subject === "pair" && !this.work.state.preferred) return say("Which side is better? 1, 2, or 0 for neither.", "bad");
+    if (this.work.state.marks.some((mark) => !mark.label.trim())) {
+      this.panel.askName();
+      return say("What is it? Each finding needs a name.", "bad");
+    }
     return this.decide(this.work.edited ? "edit" : "accept");
   }
 
@@ -211,6 +214,7 @@ class Review {
 
   /** Back by one step; where there is none, the last decision is opened, to be taken back. */
   async undo() {
+    document.activeElement?.blur();  // a field that is being filled in is not filled anew
     if (this.work.history.canUndo) return this.work.undo();
     if (this.item.decision) return this.withdraw();
     if (!this.last) return say("there is nothing to undo");
@@ -218,6 +222,11 @@ class Review {
     this.last = null;
     await this.open(last);
     return this.withdraw();
+  }
+
+  redo() {
+    document.activeElement?.blur();
+    this.work.redo();
   }
 
   step(by) {
@@ -234,8 +243,8 @@ class Review {
       { keys: ["Ctrl+Space"], says: "skip", typing: true, when: there, act: () => { this.decide("skip"); } },
       { keys: ["Ctrl+Right"], says: "next", typing: true, when: there, act: () => { this.step(1); } },
       { keys: ["Ctrl+Left"], says: "previous", typing: true, when: there, act: () => { this.step(-1); } },
-      { keys: ["Ctrl+Z"], says: "undo; of a saved item, take the decision back", when: there, act: () => { this.undo(); } },
-      { keys: ["Ctrl+Shift+Z", "Ctrl+Y"], says: "redo", when: there, act: () => { this.work.redo(); } },
+      { keys: ["Ctrl+Z"], says: "undo; of a saved item, take the decision back", typing: "untouched", when: there, act: () => { this.undo(); } },
+      { keys: ["Ctrl+Shift+Z", "Ctrl+Y"], says: "redo", typing: "untouched", when: there, act: () => { this.redo(); } },
       ...verdicts.map(([verdict, [title, key]]) => ({ keys: [key], says: title.toLowerCase(), when: there, act: () => { this.decide(verdict); } })),
       { keys: ["e"], says: "edit the text", when: there, act: () => { this.panel.edit(); } },
       { keys: ["1"], says: "of a pair: left is better", when: pair, act: () => this.prefer("left") },

@@ -403,9 +403,8 @@ export class Viewer extends EventTarget {
 
   #add(place) {
     if (!this.editable) return;
-    const label = this.label ?? this.editable.marks.at(-1)?.label ?? "";
     this.#selected = this.editable.marks.length;
-    this.#edit([...this.editable.marks, { label, finding: null, polygon: [], ...place }], "add");
+    this.#edit([...this.editable.marks, { label: "", finding: null, polygon: [], ...place }], "add");
     this.tool = "select";
   }
 
