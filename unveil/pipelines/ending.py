@@ -38,6 +38,7 @@ def last_words(out: Path, trained: Sequence[str], further: Sequence[str]) -> str
         *([("further models", ", ".join(others))] if others else []),
         ("ask it", shlex.join(["unveil", "ask", "--model", str(out / "sft"), "--image", image])),
         *([] if others else [("go on", shlex.join(further))]),
+        ("correct its data", shlex.join(["unveil", "review", str(out)])),
         ("report", str(out / "report.html")),
         ("log of training", str(out / "sft" / "metrics.jsonl")),
     ]
