@@ -89,7 +89,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_advice_at_the_end_of_a_run_can_be_followed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", "--data", "hosp"]) == 0
     more = ["--compare", "aar", "mmedpo"]
-    advice = shlex.split(told(capsys).partition("go on: ")[2].partition(" report:")[0])
+    advice = shlex.split(told(capsys).partition("go on: ")[2].partition(" correct its data:")[0])
     assert advice[:4] == ["unveil", "run", "--data", "hosp"] and advice[-3:] == more
     assert cli.main(advice[1:]) == 0, told(capsys)
     for words in (more, [*more, "--answer-batch", "8", "--resamples", "100", "--expert", "local:mine"]):

@@ -39,7 +39,8 @@ def main(config: Config) -> Path:
         app = server.application("review")
         routes(app, room)
         items, out = room.items, room.journal.path
-        console.say(f"{len(items)} {items.subject}s of {items.path}; decisions go to {out}")
+        shown = len({one.number for of in room.queues.values() for one in of.entries})
+        console.say(f"{shown} of {len(items)} {items.subject}s of {items.path}; decisions go to {out}")
         server.serve(app, tuple(room.queues), config.host, config.port, config.browser)
         if found := agreed(room.journal.decisions, items):
             console.table("Agreement of readers", *table(found))
