@@ -118,7 +118,14 @@ export class Panel {
   /** Puts the cursor where a finding has no name yet. */
   askName() {
     const at = this.work.state.marks.findIndex((mark) => !mark.label.trim());
-    if (at >= 0) this.marks.querySelectorAll("input")[at]?.focus();
+    if (at >= 0) this.rename(at);
+  }
+
+  /** Puts the cursor into the name of a finding. */
+  rename(at) {
+    const name = this.marks.querySelectorAll("input")[at];
+    name?.focus();
+    name?.select();
   }
 
   mark(mark, at) {

@@ -36,6 +36,7 @@ class Review {
       this.work.change({ marks: detail.marks.map(whole) });
       this.panel.askName();
     });
+    this.viewer.addEventListener("name", ({ detail }) => this.panel.rename(detail.at));
     this.viewer.addEventListener("select", () => this.panel.showMarks(this.work.state));
     listen(this.keys());
     addEventListener("pagehide", () => this.work?.leave());

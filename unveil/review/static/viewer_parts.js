@@ -30,7 +30,7 @@ export class Toolbar {
       button.hidden = ["box", "polygon"].includes(button.dataset.tool) && viewer.layers.length > 0 && !viewer.editable;
     }
     this.inverted.setAttribute("aria-pressed", String(Boolean(viewer.turned)));
-    this.shown.setAttribute("aria-pressed", String(viewer.naked));
+    this.shown.setAttribute("aria-pressed", String(viewer.hidden));
     const grey = viewer.picture?.samples === 1;
     this.windows.hidden = !grey;
     const names = viewer.isCT ? Object.entries(PRESETS).map(([name, [width, level]]) => [name, `${name} ${width} / ${level}`]) : [];
@@ -114,4 +114,11 @@ export class StatusLine {
     }
     return fill(this.element, parts.join(" · "));
   }
+}
+
+/** An image and what lies over it, in words. */
+export function described({ picture, layers, hidden, words }) {
+  if (!picture) return `no image: ${words.textContent}`;
+  const marks = layers.filter((layer) => layer.visible).map((layer) => `${layer.title}: ${layer.marks.length} marks`);
+  return `image of ${picture.width} by ${picture.height} pixels. ${hidden ? "marks hidden" : marks.join(", ")}`;
 }

@@ -15,6 +15,16 @@ export const ends = ([width, level]) => [level - width / 2, level + width / 2];
 /** Width and level from the lowest and the highest value. */
 export const widthAndLevel = ([low, high]) => [high - low, (low + high) / 2];
 
+/** The lowest and the highest of values that are numbers. */
+export function extent(values) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return [low, high];
+}
+
 /** To the nearest whole number, halves to the even one, as numpy does; for values from 0 on. */
 function rint(value) {
   const up = Math.round(value);
