@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,24 @@ def test_sides_are_hidden_until_the_answer_is_saved(tmp_path: Path) -> None:
         [kept] = read_decisions(room.journal.path)
         assert (kept.order, kept.preferred, kept.blinded) == (("rejected", "chosen"), "rejected", True)
         assert (kept.texts_before, kept.texts) == ({"rejected": f"no {number}"}, {"rejected": "never"})
+
+
+def test_a_map_is_told_where_there_is_one_and_not_before_a_blind_decision(tmp_path: Path) -> None:
+    """Values count from 0 to their largest; half of the attention on a quarter of the area is twice as much."""
+    row = {"id": "r0/diagnosis", "record": "r0", "cluster": "c", "model": "sft", "share": 0.5, "even": 0.25}
+    write_jsonl(tmp_path / "attention.jsonl", [row | {"map": [[0.0, 0.2], [0.4, 0.1]]}])
+    for blind in (False, True):
+        config = options(write_records(tmp_path), readings=2, attention=tmp_path / "attention.jsonl", blind=blind)
+        with opened(replace(config, out=tmp_path / f"{blind}.jsonl")) as room:
+            assert (room.show("anna", 0)["map"], room.show("anna", 1)["map"]) == (not blind, False)
+            with pytest.raises(Unknown):
+                room.map("anna", 0 if blind else 1)
+            room.decide("anna", 0, sent(room, 0))
+            told = room.map("anna", 0)
+            assert (told["values"], told["width"], told["mass"], told["ratio"]) == ([0, 0.5, 1, 0.25], 2, 0.5, 2)
+    write_jsonl(tmp_path / "attention.jsonl", [row | {"map": [[0.0], [0.4, 0.1]]}])
+    with pytest.raises(ValueError, match="no table of numbers"), opened(config):
+        pass
 
 
 def test_drafts_are_there_at_the_next_start_until_they_are_decided(tmp_path: Path) -> None:

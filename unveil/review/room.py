@@ -32,6 +32,7 @@ from unveil.review.adjudication import between, told
 from unveil.review.drafts import Drafts
 from unveil.review.items import Items, ReviewItem
 from unveil.review.journal import ReviewJournal
+from unveil.review.maps import Maps
 from unveil.review.options import ReviewOptions
 from unveil.review.queue import Queue, Queued
 from unveil.review.server import Refused, Unknown
@@ -75,6 +76,8 @@ class ReviewRoom:
     """What models say, by record."""
     drafts: Drafts | None = None
     """Where what is begun is kept; None keeps nothing."""
+    maps: Maps | None = None
+    """Attention maps, if any were given."""
     run: Path | None = None
     """The run whose records are shown, if they are one's."""
     _done: dict[str, set[int]] = field(default_factory=dict)
@@ -136,6 +139,14 @@ class ReviewRoom:
             "commands": list(summary.commands(self.config, self.items.subject, self.run)),
         }
 
+    def map(self, reviewer: str, number: int) -> dict[str, Any]:
+        """The attention map over an item's image; raises ``Unknown`` where none is shown."""
+        if not self.maps or not self.show(reviewer, number)["map"]:
+            raise Unknown(f"item {number} has no map")
+        found = self.maps.of(self.items.item(number).of_record)
+        assert found
+        return found
+
     def draft(self, reviewer: str, number: int, draft: Any) -> None:
         """Keeps what was begun on an item. Raises ``Unknown`` and ``WriteError``."""
         self.queued(reviewer, number)
@@ -195,6 +206,7 @@ class ReviewRoom:
             "marks": to_json(item.marks),
             "suggestions": self._suggestions(item, hidden),
             "texts": self._texts(item, reviewer, hidden),
+            "map": self.maps is not None and not hidden and self.maps.has(item.of_record),
             "revision": last.revision if last else 0,
             "decision": to_json(last) if last and decided else None,
             "readings": told(self.queues[reviewer], item.id, order, self.config.blind, self.config.seed),

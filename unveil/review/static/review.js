@@ -20,6 +20,7 @@ export async function start(session, main) {
 class Review {
   constructor(session, main) {
     this.session = session;
+    this.main = main;
     document.title = `${session.file} · unveil`;
     document.getElementById("who").textContent = session.reviewer;
     this.where = document.getElementById("where");
@@ -99,6 +100,8 @@ class Review {
       if (fault) this.viewer.fail(fault.message);
       else this.viewer.show(image.picture, image.samples);
       this.layers();
+      this.viewer.setMap(item.map ? await get(`/api/items/${entry.number}/map`, { signal: opening.signal }) : null);
+      this.main.dataset.shown = item.id;
       performance.measure("item", { start: began, end: performance.now(), detail: { ahead: has(imageOf(entry)) } });
     } catch (error) {
       if (error.name !== "AbortError") say(error.message, "bad");
