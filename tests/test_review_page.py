@@ -207,3 +207,4 @@ def test_the_page_can_be_used_by_all(chromium: Any, tmp_path: Path, scheme: str)
         tab.keyboard.press("Escape")
         tab.set_viewport_size({"width": 390, "height": 800})
         assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+        assert tab.evaluate("document.querySelector('.stage').clientHeight") > 350
