@@ -32,6 +32,7 @@ def options(what: Path, **more: Any) -> ReviewOptions:
         "out": what.parent / "reviews.jsonl",
         "reviewers": ("anna", "ben"),
         "readings": 2,
+        "show_identifiers": True,
     }
     return ReviewOptions(**given | {"order": "file"} | more)
 

@@ -124,16 +124,16 @@ def test_the_queue_is_told_in_pieces(room: ReviewRoom) -> None:
     assert [e["number"] for e in first["entries"]] == [0, 1] and first["next"] == 2
     assert room.queue("anna", 2, 3)["next"] is None and room.queue("anna", 5, 3)["entries"] == []
     assert room.queue("anna", 0, 9, "random") == {"entries": [], "next": None, "reasons": ["in the file's order"]}
-    assert room.find("anna", "r3")["place"] == 3
+    assert room.find("anna", 3)["place"] == 3
 
 
 def test_who_is_not_shown_an_item_is_told_nothing_of_it(tmp_path: Path) -> None:
     """Of one reading each, anna has r0 and ben has r1."""
     with opened(options(write_records(tmp_path), order="file")) as room:
-        assert [room.show(name, n)["id"] for name, n in (("anna", 0), ("ben", 1))] == ["r0", "r1"]
+        assert [room.show(name, n)["name"] for name, n in (("anna", 0), ("ben", 1))] == ["item 1", "item 2"]
         asks: list[Any] = [
-            lambda: room.show("anna", 1), lambda: room.find("anna", "r1"), lambda: room.draft("anna", 1, {}),
-            lambda: room.find("anna", "r9"), lambda: room.show("anna", -1), lambda: room.show("anna", 99),
+            lambda: room.show("anna", 1), lambda: room.find("anna", 1), lambda: room.draft("anna", 1, {}),
+            lambda: room.find("anna", 99), lambda: room.show("anna", -1), lambda: room.show("anna", 99),
         ]  # fmt: skip
         for ask in asks:
             with pytest.raises(Unknown):

@@ -112,8 +112,8 @@ def routes(app: FastAPI, room: ReviewRoom) -> None:
         return room.queue(request.scope["reviewer"], max(0, start), min(max(0, count), 500), which)
 
     @app.get("/api/find")
-    def find(request: Request, id: str) -> dict[str, Any]:
-        return room.find(request.scope["reviewer"], id)
+    def find(request: Request, number: int) -> dict[str, Any]:
+        return room.find(request.scope["reviewer"], number)
 
     @app.get("/api/summary")
     def summary(request: Request) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from unveil.core.decisions import (
 )
 from unveil.core.jsonl import to_json
 from unveil.core.records import Dialogue, Pair, Record
-from unveil.core.untrusted import shortened
 from unveil.review import summary
 from unveil.review.adjudication import between, told
 from unveil.review.drafts import Drafts
@@ -118,14 +117,10 @@ class ReviewRoom:
         more = any(self._is(which, reviewer, one) for one in islice(entries, place, None))
         return {"entries": found, "next": place if more else None, "reasons": queue.whys}
 
-    def find(self, reviewer: str, name: str) -> dict[str, Any]:
-        """The entry of an item by its id; raises ``Unknown``."""
-        number = self.items.rows.number.get(name)
-        queue = self.queues[reviewer]
-        queued = None if number is None else queue.find(number)
-        if queued is None:
-            raise Unknown(f"there is no item {shortened(name)} in your queue")
-        return self._entry(reviewer, queue.entries.index(queued), queued)
+    def find(self, reviewer: str, number: int) -> dict[str, Any]:
+        """The entry of an item by its number; raises ``Unknown``."""
+        queued = self.queued(reviewer, number)
+        return self._entry(reviewer, self.queues[reviewer].entries.index(queued), queued)
 
     def summary(self, reviewer: str) -> dict[str, Any]:
         """What this reviewer has decided, and how it goes on."""
@@ -141,11 +136,18 @@ class ReviewRoom:
 
     def map(self, reviewer: str, number: int) -> dict[str, Any]:
         """The attention map over an item's image; raises ``Unknown`` where none is shown."""
-        if not self.maps or not self.show(reviewer, number)["map"]:
+        self.queued(reviewer, number)
+        item = self.items.item(number)
+        if not self.maps or not self._has_map(reviewer, item):
             raise Unknown(f"item {number} has no map")
-        found = self.maps.of(self.items.item(number).of_record)
+        self.journal.saw(reviewer, item.id, "its attention map")
+        found = self.maps.of(item.of_record)
         assert found
         return found
+
+    def _has_map(self, reviewer: str, item: ReviewItem) -> bool:
+        hidden = self.config.blind and not self._decided(reviewer, item.number)
+        return self.maps is not None and not hidden and self.maps.has(item.of_record)
 
     def draft(self, reviewer: str, number: int, draft: Any) -> None:
         """Keeps what was begun on an item. Raises ``Unknown`` and ``WriteError``."""
@@ -164,11 +166,15 @@ class ReviewRoom:
         return {
             "place": place,
             "number": queued.number,
-            "id": self.items.rows.ids[queued.number],
+            "name": self._name(queued.number),
             "why": queued.why,
             "value": queued.value,
             "verdict": verdict,
         }
+
+    def _name(self, number: int) -> str:
+        """How the page calls an item: an id is often made of a patient's or a file's name."""
+        return self.items.rows.ids[number] if self.config.show_identifiers else f"item {number + 1}"
 
     def _decided(self, reviewer: str, number: int) -> bool:
         last = self.journal.last(self.items.rows.ids[number], reviewer)
@@ -198,7 +204,7 @@ class ReviewRoom:
         self.journal.saw(reviewer, item.id, "its texts and marks")
         return {
             "number": number,
-            "id": item.id,
+            "name": self._name(number),
             "subject": item.subject,
             "sha256": item.sha256,
             "why": queued.why,
@@ -206,7 +212,7 @@ class ReviewRoom:
             "marks": to_json(item.marks),
             "suggestions": self._suggestions(item, hidden),
             "texts": self._texts(item, reviewer, hidden),
-            "map": self.maps is not None and not hidden and self.maps.has(item.of_record),
+            "map": self._has_map(reviewer, item),
             "revision": last.revision if last else 0,
             "decision": to_json(last) if last and decided else None,
             "readings": told(self.queues[reviewer], item.id, order, self.config.blind, self.config.seed),
