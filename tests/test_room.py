@@ -167,11 +167,22 @@ def test_sides_are_hidden_until_the_answer_is_saved(tmp_path: Path) -> None:
         assert 3 < sum(orders.values()) < 17
         assert orders != {n: room.show("ben", n)["texts"][1]["text"].startswith("yes") for n in range(20)}
         number = next(n for n, chosen_left in orders.items() if not chosen_left)
+        assert {e["why"] for e in room.queue("anna", 0, 20)["entries"]} == {""} and room.queue("anna", 0, 9)[
+            "reasons"
+        ] == []
         after = room.decide("anna", number, sent(room, number, preferred="left", texts={"left": "never"}))
         assert {text["title"] for text in after["texts"]} == {"Question", "Chosen", "Rejected"}
         [kept] = read_decisions(room.journal.path)
         assert (kept.order, kept.preferred, kept.blinded) == (("rejected", "chosen"), "rejected", True)
         assert (kept.texts_before, kept.texts) == ({"rejected": f"no {number}"}, {"rejected": "never"})
+
+
+def test_a_decision_made_anew_is_not_blind(tmp_path: Path) -> None:
+    """The first one was, and told what was hidden."""
+    with opened(options(write_pairs(tmp_path), records=write_records(tmp_path), blind=True, readings=2)) as room:
+        for verdict in ("skip", "accept"):
+            room.decide("anna", 0, sent(room, 0, verdict=verdict))
+        assert [d.blinded for d in read_decisions(room.journal.path)] == [True, False]
 
 
 def test_a_map_is_told_where_there_is_one_and_not_before_a_blind_decision(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ class ReviewRoom:
                 found.append(self._entry(reviewer, place, entries[place]))
             place += 1
         more = any(self._is(which, reviewer, one) for one in islice(entries, place, None))
-        return {"entries": found, "next": place if more else None, "reasons": queue.whys}
+        return {"entries": found, "next": place if more else None, "reasons": [] if self.config.blind else queue.whys}
 
     def find(self, reviewer: str, number: int) -> dict[str, Any]:
         """The entry of an item by its number; raises ``Unknown``."""
@@ -158,7 +158,7 @@ class ReviewRoom:
     def _is(self, which: str, reviewer: str, queued: Queued) -> bool:
         if which in ("done", "todo"):
             return (which == "done") is self._decided(reviewer, queued.number)
-        return which in ("all", queued.why)
+        return which == "all" or (which == queued.why and not self.config.blind)
 
     def _entry(self, reviewer: str, place: int, queued: Queued) -> dict[str, Any]:
         last = self.journal.last(self.items.rows.ids[queued.number], reviewer)
@@ -167,8 +167,8 @@ class ReviewRoom:
             "place": place,
             "number": queued.number,
             "name": self._name(queued.number),
-            "why": queued.why,
-            "value": queued.value,
+            "why": "" if self.config.blind and not verdict else queued.why,  # which may tell what is true
+            "value": None if self.config.blind and not verdict else queued.value,
             "verdict": verdict,
         }
 
@@ -207,7 +207,7 @@ class ReviewRoom:
             "name": self._name(number),
             "subject": item.subject,
             "sha256": item.sha256,
-            "why": queued.why,
+            "why": "" if hidden else queued.why,
             "about": self._about(item),
             "marks": to_json(item.marks),
             "suggestions": self._suggestions(item, hidden),
@@ -327,7 +327,7 @@ class ReviewRoom:
             texts_before=before,
             texts=after,
             order=order,
-            blinded=self.config.blind,
+            blinded=self.config.blind and said.revision == 0,  # later ones know what was told after the first
             why=queued.why,
             adjudicates=between(self.queues[reviewer], item.id),
         )
