@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from unveil import __version__
-from unveil.core import console, files, registry
+from unveil.core import console, files, making, registry
 from unveil.core.digests import TAKEN, Input, about_run, digests
 from unveil.core.files import WriteError, said, tidy
 
@@ -161,11 +161,11 @@ class Output:
     @property
     def begun(self) -> Path:
         """What says, until run.json is written, that it is being made, or that a killed process has begun to."""
-        return self.file.with_name(f".{self.file.name.removesuffix('run.json')}begun.json")
+        return making.beside(self.file, "begun.json")
 
     @property
     def lock(self) -> Path:
-        return self.file.with_name(f".{self.file.name.removesuffix('run.json')}lock")
+        return making.beside(self.file, "lock")
 
     def write(self, **more: Any) -> Path:
         """Writes run.json, by which the output counts as made; ``more`` is what else is worth knowing.
@@ -180,7 +180,10 @@ class Output:
         return self.file
 
     def begin(self) -> None:
-        write_json(self.begun, self._about() | {"by": f"process {os.getpid()} on {socket.gethostname()}"})
+        for old in ("ended.json", "stop.json"):
+            making.beside(self.file, old).unlink(missing_ok=True)
+        who = {"by": f"process {os.getpid()} on {socket.gethostname()}", "begun": making.now()}
+        write_json(self.begun, self._about() | who)
 
     @property
     def seconds(self) -> float:
@@ -227,11 +230,16 @@ def output(
         tidy(out, bool(makes))
         made.begin()
         try:
-            yield made
-        except BaseException:
+            with making.under_way(made.file):
+                yield made
+        except BaseException as error:
+            if makes:
+                making.given_up(made.file, about_run(made.begun) or {}, error)
             if there == _inodes(out, makes):  # else what is there now is this run's
                 made.begun.unlink(missing_ok=True)
             raise
+        finally:
+            making.beside(made.file, "stop.json").unlink(missing_ok=True)
         made.begun.unlink(missing_ok=True)
 
 
@@ -279,7 +287,7 @@ def _locked(made: Output, out: Path) -> Iterator[None]:
     new = not folder.is_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(made.lock, timeout=0).acquire()
+        lock = FileLock(made.lock, timeout=0.25).acquire(poll_interval=0.02)  # who only looks holds it for less
     except Timeout as busy:
         whom = (about_run(made.begun) or {}).get("by", "another process")
         raise OutputError(f"{out} is being made by {whom}: wait for it, or name another output") from busy
@@ -365,6 +373,7 @@ def stage(command: str, config: Any, inputs: Sequence[Input], main: Callable[[An
     That is so even where the job may write over what is there: only what differs is made again. An error of the machine
     has the innermost stage's command and configuration as its ``stage``.
     """
+    making.heed()
     out = config.out
     taken = TAKEN.set(digests(inputs, out))
     try:

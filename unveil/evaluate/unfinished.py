@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from unveil.core import files
+from unveil.core import files, making
 from unveil.core.console import keeping, progress
 from unveil.core.jsonl import from_json, to_line, write_jsonl
 from unveil.core.records import RecordError
@@ -65,6 +65,8 @@ def complete(
             lines = [to_line(row) for row in make(batch, inputs)]
             files.append(_part(out, state.process_index), "".join(lines))
             advance(len(batch))
+            if state.num_processes == 1:  # the others would wait for one that has ended
+                making.heed()
     state.wait_for_everyone()
     if state.is_main_process:
         made = _read(out, kind)

@@ -229,6 +229,8 @@ class Run:
             self.validate()
         if config.checkpoint_every and self.step % config.checkpoint_every == 0 and self.step < self.total:
             self.kept.save(self.step)
+        if self.step < self.total:
+            self.kept.heed(self.step)
 
     def _watch(self, mean: dict[str, float]) -> None:
         """Counts the updates in which rewards told answers apart, and says after some which never did."""

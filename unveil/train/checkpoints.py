@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from unveil.core import console, faults, files, provenance
+from unveil.core import console, faults, files, making, provenance
 from unveil.core.untrusted import parse_json
 from unveil.train.loop import TrainingError
 
@@ -129,6 +129,19 @@ class Checkpoints:
                 f"checkpoint {final.name} could not be written: {files.said(error, final)}; {self.kept()}"
             ) from error
         return final
+
+    def heed(self, step: int) -> None:
+        """Where a person has asked for the run to end: keeps what was done in a checkpoint, and ends it as Ctrl-C does.
+
+        The first process looks, and all of them end after the same update.
+        """
+        who = making.asked_to_stop() if self.accelerator.is_main_process else ""
+        if self.accelerator.num_processes > 1:
+            asked = torch.tensor(int(bool(who)), device=self.accelerator.device)
+            who = who or ("another process" if int(self.accelerator.reduce(asked, "sum")) else "")
+        if who:
+            self.save(step)
+            making.stop(who)
 
     def stopped(self, total: int) -> str:
         """How many of all updates another run need not do again, in words."""

@@ -145,6 +145,8 @@ def train_on(config: Config, output: provenance.Output) -> None:
                 log.write(step, **validate(scorer, loss_of, stream(of_val, asked), accelerator))
             if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
                 kept.save(step)
+            if step < total:
+                kept.heed(step)
 
     def write() -> None:
         adapters.save(model, chat, config)

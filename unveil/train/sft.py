@@ -146,6 +146,8 @@ def train_on(config: Config, output: provenance.Output) -> None:
                 best.offer(found.get("val_score"), step, policy.model, accelerator.is_main_process)
             if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
                 kept.save(step)
+            if step < total:
+                kept.heed(step)
 
     def write() -> None:
         best.bring_back(policy.model)
