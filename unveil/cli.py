@@ -179,6 +179,12 @@ COMMANDS: dict[str, Command] = {
         told=partial(_made, "decisions"),
         options="review.options:ReviewOptions",
     ),
+    "runs": Command(
+        "review.runs",
+        "a page in the browser: runs of a folder compared, followed while they train, stopped in order",
+        "",
+        options="review.options:RunsOptions",
+    ),
     "study": Command(
         "pipelines.study",
         "a full comparison over several seeds of preference methods, of rewards or of baselines",

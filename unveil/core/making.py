@@ -119,7 +119,7 @@ def asked_to_stop() -> str:
 
 
 def heed() -> None:
-    """Ends what this process makes as Ctrl-C does, if somebody has asked for that; for loops that keep what they did."""
+    """Ends what this process makes as Ctrl-C does, if somebody has asked for that: for loops that keep their work."""
     if who := asked_to_stop():
         stop(who)
 

@@ -64,7 +64,7 @@ def checked(root: Path, name: PurePosixPath) -> Path:
 
 def within(root: Path, path: Path) -> PurePosixPath:
     """The name below a folder of a path as it is written. Raises ``Outside`` where it leads elsewhere."""
-    whole, base = Path(os.path.abspath(path)), Path(os.path.abspath(root))
+    whole, base = Path(os.path.normpath(path)), Path(os.path.normpath(root))
     if not whole.is_relative_to(base):
         raise Outside("it lies outside of the folder that is shown")
     return PurePosixPath(whole.relative_to(base))

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from tyro.conf import Positional
 
 from unveil.core.number_types import Count, CountOrNone
-from unveil.core.path_types import Input, InputFile, OutputFile
+from unveil.core.path_types import Input, InputFile, InputFolder, OutputFile
 from unveil.core.records import Split
 
 
@@ -80,3 +80,15 @@ class ReviewOptions(PageOptions):
     """Hide which side of a pair is the chosen one, names of models and the truth until the decision is made."""
     show_identifiers: bool = False
     """Show ids of records and names of patients, studies and files, as records hold them; else items have numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsOptions(PageOptions):
+    """Show the runs of a folder: figures, learning curves while they train, samples, reports; stop one in order."""
+
+    folder: Positional[InputFolder]
+    """Folder of runs, or one run. Nothing outside of it is opened, and no link in it is followed."""
+    user: str = field(default_factory=_user)
+    """Who looks, as a run is told that is asked to stop."""
+    show_identifiers: bool = False
+    """Show ids of records, and why a run has failed in words that may name them; else samples have numbers."""

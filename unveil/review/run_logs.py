@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from unveil.core.untrusted import JsonError, parse_json
 from unveil.review import inside
@@ -32,14 +32,39 @@ def appended(root: Path, log: PurePosixPath, start: int = 0, mark: str = "", mos
             start = 0
             file.seek(0)
         text = file.read(most)
-    end = text.rfind(b"\n") + 1
-    if not end and len(text) == most:  # a line of megabytes is none of ours
-        return {"mark": now, "next": start + most, "anew": not same, "more": True, "rows": [], "faults": 1}
+        end = text.rfind(b"\n") + 1
+        skipped = 0 if end or len(text) < most else _rest_of_line(file)  # a line of megabytes is none of ours
     rows = [_row(line) for line in text[:end].split(b"\n")[:-1]]
     found = [row for row in rows if row is not None]
-    more = start + len(text) < about.st_size
-    faults = len(rows) - len(found)
-    return {"mark": now, "next": start + end, "anew": not same, "more": more, "rows": found, "faults": faults}
+    at = start + (len(text) + skipped if skipped else end)
+    return {
+        "mark": now,
+        "next": at,
+        "anew": not same,
+        "more": bool(end or skipped) and start + len(text) + skipped < about.st_size,
+        "rows": found,
+        "faults": len(rows) - len(found) + bool(skipped),
+    }
+
+
+def _rest_of_line(file: BinaryIO) -> int:
+    """How many bytes it is to the end of the line; 0 where that is not there yet."""
+    passed = 0
+    while some := file.read(2**20):
+        if (end := some.find(b"\n")) >= 0:
+            return passed + end + 1
+        passed += len(some)
+    return 0
+
+
+def number(value: Any) -> float | None:
+    """A value of JSON as a number; None where it is no finite one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number that no float can hold
+        return None
 
 
 def _row(line: bytes) -> tuple[int, dict[str, float | None]] | None:
@@ -51,5 +76,4 @@ def _row(line: bytes) -> tuple[int, dict[str, float | None]] | None:
     step = row.pop("step", None) if isinstance(row, dict) else None
     if not isinstance(step, int) or isinstance(step, bool):
         return None
-    figures = {name: value for name, value in row.items() if isinstance(value, int | float)}
-    return step, {name: float(value) if math.isfinite(value) else None for name, value in figures.items()}
+    return step, {name: number(value) for name, value in row.items() if isinstance(value, int | float)}

@@ -7,7 +7,6 @@ in words and hides nothing else.
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from unveil.core import making
 from unveil.core.provenance import flat, lasting
 from unveil.core.untrusted import JsonError, parse_json, shortened
 from unveil.review import inside
+from unveil.review.run_logs import number
 
 State = Literal["running", "finished", "stopped", "failed", "killed", "unknown"]
 #: What of a run's folder tells that something has changed.
@@ -163,14 +163,13 @@ def _told(found: FoundRun, about: Mapping[str, Any]) -> FoundRun:
     if not isinstance(config, dict) or not isinstance(about.get("command"), str):
         raise JsonError("it is none that unveil has written")
     who = {name: str(about[name]) for name in making.WHO if name in about}
-    seconds = about.get("seconds")
     return replace(
         found,
         command=about["command"],
         who=who if len(who) == len(making.WHO) else {},
         began=_text(about.get("begun")),
         ended=_text(about.get("finished") or about.get("ended")),
-        seconds=float(seconds) if _is_number(seconds) else None,
+        seconds=number(about.get("seconds")),
         why=_text(about.get("why")) or "",
         error=_text(about.get("error")) or "",
         settings=_settings(config, about),
@@ -197,13 +196,13 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float) else shortened(json.dumps(value))
 
 
-# ----------------------------------------------------------------------------------------------------- what has come out
+# ---------------------------------------------------------------------------------------------------- what has come out
 
 
 def _parts(root: Path, found: FoundRun, there: frozenset[str]) -> FoundRun:
     """The models of a run, in the order in which their training began."""
     own = [_part(root, found.folder, "", there)] if LOG in there else []
-    inner = []
+    inner: list[tuple[int, str, frozenset[str]]] = []
     for entry in inside.entries(root, found.folder, 10_000):
         if len(inner) < MOST_PARTS and not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
             try:
@@ -302,7 +301,7 @@ def _object(root: Path, name: PurePosixPath) -> dict[str, Any]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return number(value) is not None
 
 
 def _text(value: Any) -> str | None:
@@ -311,4 +310,6 @@ def _text(value: Any) -> str | None:
 
 def _said(error: Exception) -> str:
     """Why a file cannot be read, without its place on this machine."""
-    return (error.strerror or type(error).__name__).lower() if isinstance(error, OSError) else shortened(str(error), 200)
+    return (
+        (error.strerror or type(error).__name__).lower() if isinstance(error, OSError) else shortened(str(error), 200)
+    )

@@ -1,12 +1,11 @@
-"""The runs below a folder as a table that follows them: which are new or gone, which have changed, what sets them apart.
+"""The runs below a folder as a table that follows them: which are new, gone or changed, and what sets them apart.
 
-A thousand runs are looked at whenever a page asks, so that of one that is not being made only the times and sizes of its
-files are.
+A thousand runs are looked at whenever a page asks, so that of one that is not being made only the times and sizes of
+its files are.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -129,7 +128,7 @@ class RunTable:
     def _inside(self, folder: PurePosixPath) -> list[PurePosixPath]:
         """The folders in a folder, links and hidden ones left out; looked for anew where it has changed."""
         try:
-            changed = os.stat(self.root / folder).st_mtime_ns
+            changed = (self.root / folder).stat().st_mtime_ns
             known = self._folders.get(folder)
             if known and known[0] == changed and known[1] - changed / 1e9 > SETTLED:
                 return known[2]

@@ -126,7 +126,8 @@ def _with_headers(send: Send) -> Send:
 
     async def sent(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", []), *more]
+            own = {name.lower() for name, _ in message.get("headers", [])}  # such as the policy of a report
+            message["headers"] = [*message.get("headers", []), *(one for one in more if one[0] not in own)]
         await send(message)
 
     return sent
@@ -230,10 +231,12 @@ def serve(
     port: int,
     browser: bool,
     most: Mapping[str, int] | None = None,
+    kept: str = "what was decided is kept",
 ) -> None:
-    """Serves a page until Ctrl-C; prints an address for each of the people. Raises ``WriteError``."""
+    """Serves a page until Ctrl-C; prints an address for each of the people, and what is ``kept`` after that. Raises
+    ``WriteError``."""
     served = Served(app, people, host, port, most)
-    _say(served.addresses, host)
+    _say(served.addresses, host, kept)
     if browser and host in LOOPBACK and len(served.addresses) == 1:
         webbrowser.open(next(iter(served.addresses.values())))
     served.run()
@@ -243,9 +246,9 @@ def _spelled(host: str) -> str:
     return f"[{host}]" if ":" in host else host.lower()
 
 
-def _say(addresses: Mapping[str, str], host: str) -> None:
+def _say(addresses: Mapping[str, str], host: str, kept: str) -> None:
     for name, address in addresses.items():
         console.say(f"{name}: {address}" if len(addresses) > 1 else address)
     if host not in LOOPBACK:
         console.say(f"note: served at {host}, which other machines may reach; what they see is not encrypted")
-    console.say("Ctrl-C ends it; what was decided is kept")
+    console.say(f"Ctrl-C ends it; {kept}")
