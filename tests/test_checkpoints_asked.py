@@ -35,9 +35,7 @@ def ended(folder: Path) -> tuple[str, list[str]]:
     return how, [kept.name for kept in checkpoints.found(folder / "checkpoints")]
 
 
-def test_supervised(
-    tiny_folder: Path, dialogues_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_supervised(tiny_folder: Path, dialogues_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After update 1 of 3, though checkpoints are due every second update; the end is that of a run left alone."""
     torch.set_num_threads(1)
     config = tuning.short_run(tiny_folder, dialogues_file, tmp_path)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.helpers.forks import started
+from tests.helpers.runs import training
 from unveil.core import making
 from unveil.core.provenance import output
 
@@ -30,16 +29,6 @@ def make(folder: Path, error: BaseException | None = None, write: str = "model")
         made.write()
 
 
-def wait_for_a_stop(folder: Path) -> None:
-    """A process that makes a folder until it is asked to stop."""
-    with output(folder, "train sft", Config(folder), [], ("model",)):
-        (folder / "metrics.jsonl").write_text("")
-        limit = time.monotonic() + 60
-        while time.monotonic() < limit:
-            making.heed()
-            time.sleep(0.01)
-
-
 def who(folder: Path) -> dict[str, Any]:
     begun = json.loads((folder / ".begun.json").read_text())
     return {name: begun[name] for name in making.WHO}
@@ -48,27 +37,18 @@ def who(folder: Path) -> dict[str, Any]:
 def test_a_lock_is_held_while_its_process_lives_and_no_longer(tmp_path: Path) -> None:
     """However it ends: a killed one leaves its lock file, which nobody holds. To look does not take the lock."""
     folder = tmp_path / "run"
-    process = started(wait_for_a_stop, folder, said=tmp_path / "said")
-    while not (folder / "metrics.jsonl").is_file():
-        assert process.is_alive()
-        time.sleep(0.01)
-    assert making.is_held(folder / ".lock") and making.is_held(folder / ".lock")
-    process.kill()
-    process.join()
+    with training(folder):
+        assert making.is_held(folder / ".lock") and making.is_held(folder / ".lock")
     assert (folder / ".lock").is_file() and not making.is_held(folder / ".lock")
     assert not making.is_held(tmp_path / "none")
 
 
 def test_a_request_ends_the_process_it_names(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    process = started(wait_for_a_stop, folder, said=tmp_path / "said")
-    while not (folder / "metrics.jsonl").is_file():
-        assert process.is_alive()
-        time.sleep(0.01)
-    meant = who(folder)
-    making.ask_to_stop(folder / "run.json", meant, "anna")
-    process.join(30)
-    assert process.exitcode, "it has ended as Ctrl-C ends it"
+    with training(folder) as process:
+        meant = who(folder)
+        making.ask_to_stop(folder / "run.json", meant, "anna")
+        assert process.wait(30), "it has ended as Ctrl-C ends it"
     ended = json.loads((folder / ".ended.json").read_text())
     assert (ended["how"], ended["why"]) == ("stopped", "anna asked for it on the page of runs")
     assert ended["command"] == "train sft" and not (folder / ".stop.json").exists()
@@ -110,6 +90,6 @@ def test_a_folder_in_which_nothing_was_made_is_not_kept_for_its_end(tmp_path: Pa
         with output(tmp_path / "run", "train sft", Config(tmp_path / "run"), [], ("model",)):
             raise ValueError
 
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):
         nothing()
     assert not (tmp_path / "run").exists()

@@ -13,7 +13,7 @@ MOST_BYTES = 2**26
 
 
 class Outside(ValueError):
-    """A path that leads out of the folder, or a link; the message says which."""
+    """A path that leads out of the folder, or a link; the message says which, and leaves the name out."""
 
 
 def opened(root: Path, name: PurePosixPath) -> int:
@@ -24,26 +24,26 @@ def opened(root: Path, name: PurePosixPath) -> int:
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for part in name.parent.parts:
-            inner = _open(part, os.O_DIRECTORY, folder, name)
+            inner = _open(part, os.O_DIRECTORY, folder)
             os.close(folder)
             folder = inner
-        file = _open(name.name, os.O_NONBLOCK, folder, name)
+        file = _open(name.name, os.O_NONBLOCK, folder)
     finally:
         os.close(folder)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise Outside(f"{name} is no regular file")
+        raise Outside("it is no regular file")
     return file
 
 
-def _open(part: str, how: int, folder: int, name: PurePosixPath) -> int:
+def _open(part: str, how: int, folder: int) -> int:
     if part in ("..", "/", ""):
-        raise Outside(f"{name} leads out of the folder")
+        raise Outside("it leads out of the folder that is shown")
     try:
         return os.open(part, os.O_RDONLY | os.O_NOFOLLOW | how, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENOTDIR):
-            raise Outside(f"{name} is a link, which is not followed") from error
+            raise Outside("it is a link, or lies behind one, which is not followed") from error
         raise
 
 
@@ -52,7 +52,7 @@ def read(root: Path, name: PurePosixPath, most: int = MOST_BYTES) -> bytes:
     with os.fdopen(opened(root, name), "rb") as file:
         content = file.read(most + 1)
     if len(content) > most:
-        raise Outside(f"{name} has more than {most} bytes")
+        raise Outside(f"it has more than {most} bytes")
     return content
 
 

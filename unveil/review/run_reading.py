@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from unveil.core import making
 from unveil.core.provenance import flat, lasting
+from unveil.core.run_folder import USUAL
 from unveil.core.untrusted import JsonError, parse_json, shortened
 from unveil.review import inside
 from unveil.review.run_logs import number
@@ -26,8 +27,11 @@ LOG = "metrics.jsonl"
 SAMPLES = "samples.jsonl"
 #: A model's answers in a run, to the questions of validation and of the test split.
 ANSWERS = ("validation.jsonl", "predictions.jsonl")
-#: Bytes at the end of a log in which its last figures are looked for.
-TAIL = 2**16
+#: Bytes at the end of a log in which its last figures are looked for, and lines; training ends with a validation.
+TAIL = 2**14
+LAST_LINES = 4
+#: Which figures of training the table knows.
+WATCHED = ("step", "loss", "val_loss", "reward", "val_score")
 #: Folders of a run that are looked at.
 MOST_PARTS = 100
 
@@ -41,7 +45,7 @@ class Part:
     at_work: str = ""
     """The command that is at work there now."""
     last: Mapping[str, float] = field(default_factory=dict)
-    """The last value of each figure in the log of its training."""
+    """The last values in the log of its training, of ``WATCHED``."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +204,7 @@ def _plain(value: Any) -> Any:
 
 
 def _parts(root: Path, found: FoundRun, there: frozenset[str]) -> FoundRun:
-    """The models of a run, in the order in which their training began."""
+    """The models of a run: the one that all came from, the fine-tuned one, then others by the age of their files."""
     own = [_part(root, found.folder, "", there)] if LOG in there else []
     inner: list[tuple[int, str, frozenset[str]]] = []
     for entry in inside.entries(root, found.folder, 10_000):
@@ -211,13 +215,15 @@ def _parts(root: Path, found: FoundRun, there: frozenset[str]) -> FoundRun:
                 found = found.problem(entry.name, error)
                 continue
             if files & {LOG, *ANSWERS, ".begun.json"} or any(name.endswith("begun.json") for name in files):
-                inner.append((_began(root, found.folder / entry.name, files), entry.name, files))
-    parts = [_part(root, found.folder, name, files) for _, name, files in sorted(inner, key=lambda one: one[:2])]
+                inner.append((_age(root, found.folder / entry.name, files), entry.name, files))
+    first = ("base", USUAL)
+    inner.sort(key=lambda one: (one[1] not in first, one[1] if one[1] in first else "", one[:2]))
+    parts = [_part(root, found.folder, name, files) for _, name, files in inner]
     return replace(found, parts=(*own, *parts))
 
 
-def _began(root: Path, folder: PurePosixPath, files: frozenset[str]) -> int:
-    """By what models of a run are ordered: when the configuration of their checkpoints, or else their log, was made."""
+def _age(root: Path, folder: PurePosixPath, files: frozenset[str]) -> int:
+    """When the first of a model's log and answers was last written."""
     times = [about[0] for name in files & {LOG, *ANSWERS} if (about := _stat(root / folder / name))]
     return min(times, default=2**63)
 
@@ -235,7 +241,7 @@ def _part(root: Path, folder: PurePosixPath, name: str, files: frozenset[str]) -
 
 
 def _last(root: Path, log: PurePosixPath) -> dict[str, float]:
-    """The last value of each figure at the end of a log; half a line is none."""
+    """The last values of figures at the end of a log; half a line is none."""
     try:
         with os.fdopen(inside.opened(root, log), "rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -244,13 +250,13 @@ def _last(root: Path, log: PurePosixPath) -> dict[str, float]:
     except (OSError, ValueError):
         return {}
     found: dict[str, float] = {}
-    for line in lines[1 if size > TAIL else 0 : -1]:
+    for line in lines[1 if size > TAIL else 0 : -1][-LAST_LINES:]:
         try:
             row = parse_json(line, lenient=True)
         except JsonError:
             continue
         if isinstance(row, dict):
-            found |= {name: value for name, value in row.items() if _is_number(value)}
+            found |= {name: value for name in WATCHED if (value := number(row.get(name))) is not None}
     return found
 
 
@@ -262,7 +268,8 @@ def _figures(root: Path, found: FoundRun, there: frozenset[str]) -> FoundRun:
         try:
             value = _object(root, found.folder / name)
             models = value if name == "summary.json" else _models(value)
-            return replace(found, figures={model: _cells(of) for model, of in models.items() if _cells(of)})
+            cells = {model: _cells(of) for model, of in models.items()}
+            return replace(found, figures={model: of for model, of in cells.items() if of})
         except (OSError, ValueError) as error:
             found = found.problem(name, error)
     return found

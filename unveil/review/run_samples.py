@@ -51,9 +51,10 @@ class Source:
         return self.run.folder / self.part / self.file
 
 
-def sources(run: FoundRun) -> list[Source]:
-    """The files of answers of a run, those of training first."""
-    return [Source(run, part.name, file) for file in TITLES for part in run.parts if file in part.files]
+def sources(root: Path, run: FoundRun) -> list[Source]:
+    """The files of answers of a run, those of training first where something was drawn."""
+    found = [Source(run, part.name, file) for file in TITLES for part in run.parts if file in part.files]
+    return [source for source in found if source.file != SAMPLES or _size(root / source.name)]
 
 
 class RunSamples:
@@ -89,7 +90,7 @@ class RunSamples:
                 if not 0 <= number < len(rows):
                     raise Unknown(f"there is no sample {number + 1}")
                 picture = rows[number].get("picture")
-                name = inside.within(self.root, self.root / source.run.folder / source.part / str(picture))
+                name = self._within(self.root / source.run.folder / source.part / str(picture))
                 if name.suffix != ".png":
                     raise Refused("its picture is none that a training has drawn")
                 path, record = self._checked(name), None
@@ -112,9 +113,8 @@ class RunSamples:
 
     # --------------------------------------------------------------------------------------------------------- reading
 
-    @staticmethod
-    def _source(run: FoundRun, key: str) -> Source:
-        found = next((source for source in sources(run) if source.key == key), None)
+    def _source(self, run: FoundRun, key: str) -> Source:
+        found = next((source for source in sources(self.root, run) if source.key == key), None)
         if found is None:
             raise Unknown("this run has no such samples")
         return found
@@ -152,15 +152,15 @@ class RunSamples:
         try:
             return inside.within(self.root, path)
         except inside.Outside as error:
-            raise Refused(f"{_what(path)} {error}") from error
+            raise Refused(f"{_what(path)} is not opened: {error}") from error
 
     def _checked(self, name: PurePosixPath) -> Path:
         """A file's path, after it was opened without following a link."""
         try:
             return inside.checked(self.root, name)
         except (OSError, inside.Outside) as error:
-            words = str(error) if isinstance(error, inside.Outside) else (error.strerror or "it cannot be read").lower()
-            raise Refused(self._words(ValueError(words), f"{_what(Path(name))} is not opened")) from error
+            why = str(error) if isinstance(error, inside.Outside) else (error.strerror or "it cannot be read").lower()
+            raise Refused(f"{_what(Path(name))} is not opened: {why}") from error
 
     def _item(self, items: Items, number: int) -> ReviewItem:
         try:
@@ -225,6 +225,13 @@ def _range(start: int, count: int, total: int) -> tuple[int, int]:
 def _changed(path: Path) -> tuple[int, int]:
     about = path.lstat()
     return about.st_mtime_ns, about.st_size
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:  # gone since it was seen
+        return 0
 
 
 def _what(path: Path) -> str:

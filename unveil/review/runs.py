@@ -96,7 +96,7 @@ class RunsRoom:
             raise Refused(_unread("scores.json", error)) from error
 
     def sources(self, number: int) -> list[dict[str, str]]:
-        found = run_samples.sources(self.run(number))
+        found = run_samples.sources(self.root, self.run(number))
         return [{"key": one.key, "model": one.part, "title": run_samples.TITLES[one.file]} for one in found]
 
     def ticket(self, number: int) -> str:

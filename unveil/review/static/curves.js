@@ -105,7 +105,7 @@ export class Curves {
   /** The lines that are drawn: each log of each chosen run, as { slot, name, log }. */
   get lines() {
     return this.chosen.flatMap(({ row, slot }) => row.logs.map((part) => ({
-      slot, name: part.name ? `${row.name}/${part.name}` : row.name, log: this.#log(row, part.name),
+      slot, name: part.name ? `${row.name}/${part.name}` : row.name, model: row.logs.length > 1 ? part.name : "", log: this.#log(row, part.name),
     })));
   }
 
@@ -142,10 +142,10 @@ export class Curves {
 
   #update(name, lines) {
     const { chart, figure } = this.charts.get(name);
-    const series = lines.flatMap(({ slot, name: run, log }) => {
+    const series = lines.flatMap(({ slot, name: run, model, log }) => {
       const line = log.figures.get(name);
       if (!line) return [];
-      const mean = { slot, name: run, steps: line.steps, values: smoothed(line.values, this.weight) };
+      const mean = { slot, name: run, model, steps: line.steps, values: smoothed(line.values, this.weight) };
       return this.weight ? [{ ...mean, values: line.values, faint: true }, mean] : [mean];
     });
     chart.draw(series, Math.max(220, Math.round(figure.clientWidth) || 320), HEIGHT);
@@ -155,7 +155,7 @@ export class Curves {
     for (const { chart, readout } of this.charts.values()) {
       chart.show(step);
       const told = step === null ? [] : chart.valuesAt(step).filter(([, value]) => value !== null);
-      fill(readout, told.length ? `update ${step}: ` : "", told.flatMap(([one, value], n) => [n ? ", " : "", swatch(one.slot), ` ${brief(value, 4)}`]));
+      fill(readout, told.length ? `update ${step}: ` : "", told.flatMap(([one, value], n) => [n ? ", " : "", swatch(one.slot), one.model && ` ${one.model}`, ` ${brief(value, 4)}`]));
     }
   }
 

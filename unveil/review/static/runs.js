@@ -8,8 +8,9 @@ import { Comparison } from "./runs_compare.js";
 import { Samples } from "./runs_samples.js";
 import { Table } from "./runs_table.js";
 
-/** Milliseconds between looks at the folder. */
-const EVERY = 2000;
+/** Milliseconds between looks at the folder, and where something is running. */
+const EVERY = 3000;
+const RUNNING = 1000;
 /** Runs that are shown at first. */
 const FIRST = 3;
 
@@ -28,7 +29,7 @@ class Runs {
     const [table, curves, compared, samples] = ["of-runs", "of-curves", "of-figures", "of-samples"].map(part);
     fill(main, table, curves, compared, samples);
     this.revision = 0;
-    this.table = new Table(table, { metrics: session.metrics, acts: {
+    this.table = new Table(table, { metrics: session.metrics, titles: session.titles, acts: {
       choose: (row, chosen) => this.choose(row, chosen), stop: (row) => this.askToStop(row), report: (row) => this.report(row),
     } });
     this.curves = new Curves(curves, session);
@@ -38,12 +39,27 @@ class Runs {
 
   async begin() {
     await this.look();
-    const rows = [...this.table.rows.values()].filter((row) => row.logs.length);
-    const running = (row) => row.state === "running";
-    rows.sort((a, b) => running(b) - running(a) || String(b.began ?? b.ended).localeCompare(String(a.began ?? a.ended)));
-    rows.slice(0, FIRST).forEach((row, slot) => this.table.slots.set(row.number, slot));
+    this.offer();
     await this.changed();
     this.again();
+  }
+
+  /** Until somebody chooses, the runs that are training or were last are shown; whether others are now. */
+  offer() {
+    const { slots } = this.table;
+    if (this.touched || slots.size >= FIRST) return false;
+    const rows = [...this.table.rows.values()].filter((row) => row.logs.length && !slots.has(row.number));
+    const running = (row) => row.state === "running";
+    rows.sort((a, b) => running(b) - running(a) || String(b.began ?? b.ended).localeCompare(String(a.began ?? a.ended)));
+    const more = rows.slice(0, FIRST - slots.size);
+    for (const row of more) this.take(row);
+    return more.length > 0;
+  }
+
+  /** Gives a run the first slot that is free. */
+  take(row) {
+    const { slots } = this.table;
+    slots.set(row.number, Array.from({ length: SLOTS }, (_, slot) => slot).find((slot) => ![...slots.values()].includes(slot)));
   }
 
   /** The chosen runs, each with the slot that gives it its colour. */
@@ -52,9 +68,9 @@ class Runs {
   }
 
   async choose(row, chosen) {
-    const { slots } = this.table;
-    if (chosen) slots.set(row.number, Array.from({ length: SLOTS }, (_, slot) => slot).find((slot) => ![...slots.values()].includes(slot)));
-    else slots.delete(row.number);
+    this.touched = true;
+    if (chosen) this.take(row);
+    else this.table.slots.delete(row.number);
     await this.changed();
   }
 
@@ -76,13 +92,15 @@ class Runs {
 
   again() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.follow(), EVERY);
+    const running = [...this.table.rows.values()].some((row) => row.state === "running");
+    this.timer = setTimeout(() => this.follow(), running ? RUNNING : EVERY);
   }
 
   async follow() {
     try {
       if (!document.hidden) {
         const changed = await this.look();
+        if (changed.size && this.offer()) this.table.draw();
         const { chosen } = this;
         this.curves.chosen = chosen;
         if (chosen.some(({ row }) => changed.has(row.number))) {

@@ -1,6 +1,6 @@
 // The table of runs: sorted by any column, filtered by name, with what sets the runs apart.
 
-import { SLOTS, swatch } from "./chart.js";
+import { SLOTS, brief, swatch } from "./chart.js";
 import { el, fill } from "./dom.js";
 
 export const STATES = {
@@ -13,6 +13,11 @@ const EXPLAINED = {
 };
 /** Columns of settings that are shown unless others are chosen. */
 const FEW = 5;
+
+/** The last figures of training, which have a column where a run has no others. */
+const LAST = ["loss", "val_loss", "reward", "val_score"];
+
+const last = (row, name) => row.logs.map((log) => log.last[name]).findLast((value) => value !== undefined);
 
 /** A figure with its interval. */
 export function figure(cell) {
@@ -39,8 +44,8 @@ export function modelOf(row, name) {
 
 /** The table; `acts` are { choose(row, chosen), stop(row), report(row) }. */
 export class Table {
-  constructor(host, { metrics, acts }) {
-    Object.assign(this, { metrics, acts, rows: new Map(), slots: new Map(), settings: [], hidden: null, sorted: { key: "began", down: true } });
+  constructor(host, { metrics, titles, acts }) {
+    Object.assign(this, { metrics, titles, acts, rows: new Map(), slots: new Map(), settings: [], hidden: null, sorted: { key: "began", down: true } });
     this.filter = el("input", { type: "search", placeholder: "Filter by name", "aria-label": "filter by name", oninput: () => this.draw() });
     this.model = el("select", { "aria-label": "figures of", onchange: () => this.draw() });
     this.columns = el("details", { class: "columns" });
@@ -71,12 +76,14 @@ export class Table {
 
   get columnsShown() {
     const metrics = Object.keys(this.metrics).filter((name) => [...this.rows.values()].some((row) => Object.values(row.figures).some((of) => of[name])));
+    const logged = [...this.rows.values()].filter((row) => row.logs.length && !Object.keys(row.figures).length);
     const shown = this.settings.filter((name) => (this.hidden ? !this.hidden.has(name) : this.#usual().includes(name)));
     return [
       { key: "name", title: "Run", of: (row) => row.name },
       { key: "state", title: "State", of: (row) => Object.keys(STATES).indexOf(row.state) },
       { key: "began", title: "Began or ended", of: (row) => row.began ?? row.ended },
       ...metrics.map((name) => ({ key: name, title: this.metrics[name], number: true, cell: (row) => this.#figure(row, name), of: (row) => row.figures[modelOf(row, this.model.value)]?.[name]?.value })),
+      ...LAST.filter((name) => logged.some((row) => last(row, name) !== undefined)).map((name) => ({ key: `last ${name}`, title: this.titles[name] ?? name, number: true, cell: (row) => brief(last(row, name)), of: (row) => last(row, name) })),
       ...shown.map((name) => ({ key: `setting ${name}`, title: name.replaceAll("_", " "), setting: true, cell: (row) => setting(row.settings[name]), of: (row) => row.settings[name] })),
     ];
   }
@@ -152,7 +159,7 @@ export class Table {
     return [
       el("span", { class: `state-of ${row.state}`, title: EXPLAINED[row.state] }, row.asked_to_stop && row.state === "running" ? "stopping" : STATES[row.state]),
       doing && el("small", { class: "soft" }, doing), row.why && el("small", { class: "soft" }, row.why),
-      row.problems.map((words) => el("small", { class: "bad" }, words)),
+      ...row.problems.map((words) => el("small", { class: "bad" }, words)),
     ];
   }
 
