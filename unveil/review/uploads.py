@@ -82,7 +82,8 @@ def _work(there: Connection, memory: int) -> None:
     try:
         file = os.memfd_create("image")  # in memory: nothing is written to a disk
         path = Path(f"/proc/self/fd/{file}")
-        path.write_bytes(there.recv_bytes())
+        with os.fdopen(file, "wb", closefd=False) as held:
+            held.write(there.recv_bytes())
         there.send((images.payload(path), image_files.read(path).array))
     except ImageError as error:
         there.send(str(error).replace(str(path), NAME))
