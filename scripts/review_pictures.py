@@ -48,7 +48,7 @@ def main(config: Config) -> None:
     with TemporaryDirectory() as folder, sync_playwright() as p:
         browser = p.chromium.launch(executable_path=path, args=["--no-sandbox"])
         out = Path(folder) / "reviews.jsonl"
-        records = ReviewOptions(what=config.run, out=out, reviewers=("anna",), split=("val",))
+        records = ReviewOptions(what=config.run, out=out, reviewers=("anna",), split=("train", "val"))
         _picture(browser, records, FIGURES / "review.jpg", _correct)
         pairs = sorted(config.run.glob("*/pairs.jsonl"))
         if pairs:

@@ -15,8 +15,9 @@ import pytest
 from unveil.cli import COMMANDS
 from unveil.core import provenance
 
-#: These write nothing but what they print, make all of it from files beside it, or leave it to the commands they call.
-OTHERS = {"ask", "benchmark", "datasets", "report", "start", "study", "check", "check-model", "gate"}
+#: These write nothing but what they print, make all of it from files beside it, leave it to the commands they call, or
+#: only add to a file that they have open alone (`review`).
+OTHERS = {"ask", "benchmark", "datasets", "report", "review", "start", "study", "check", "check-model", "gate"}
 #: Options that are needed and are no paths, or may be left out and are not here.
 GIVEN: dict[str, dict[str, Any]] = {
     "ingest": {"format": "synthetic"},
@@ -27,6 +28,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "prefer": {"name": "dpo"},
     "convert model": {"source": Path("nowhere")},
     "demo": {"data": None},
+    "curate corrections": {"reviews": (Path("in.jsonl"),), "records": Path("in.jsonl")},
 }
 
 

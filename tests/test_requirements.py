@@ -74,6 +74,8 @@ def imported(folder: str) -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found.add(node.module.partition(".")[0])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "import_module":
+                found |= {str(one.value).partition(".")[0] for one in node.args if isinstance(one, ast.Constant)}
     others = found - set(sys.stdlib_module_names) - {"unveil"}
     return {canonicalize_name(PACKAGES.get(name, name)) for name in others}
 

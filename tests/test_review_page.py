@@ -32,6 +32,7 @@ def options(what: Path, **more: Any) -> ReviewOptions:
         "out": what.parent / "reviews.jsonl",
         "reviewers": ("anna", "ben"),
         "readings": 2,
+        "show_identifiers": True,
     }
     return ReviewOptions(**given | {"order": "file"} | more)
 
@@ -57,13 +58,12 @@ def shown(chromium: Any, config: ReviewOptions, who: str = "anna", **how: Any) -
 
 
 def title(tab: Any, name: str) -> None:
-    """Waits until an item is the one that is shown."""
-    tab.wait_for_function("name => document.querySelector('.about h1')?.textContent === name", arg=name)
+    """Waits until an item is the one that is shown, with its image."""
+    tab.wait_for_function("name => document.getElementById('main').dataset.shown === name", arg=name)
 
 
 def drag(tab: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
     """With the mouse, from and to shares of the image's place on the screen."""
-    tab.wait_for_function("() => !document.querySelector('.status')?.textContent.includes('no image')")
     box = tab.locator(".stage canvas").last.bounding_box()
     for move, (x, y) in (("down", start), ("up", end)):
         tab.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
@@ -201,10 +201,11 @@ def test_the_page_can_be_used_by_all(chromium: Any, tmp_path: Path, scheme: str)
         for step in ("Queue", "Summary", None):
             if step:
                 tab.get_by_role("button", name=step).first.click()
-                tab.wait_for_timeout(50)
+                tab.wait_for_selector({"Queue": ".entries li", "Summary": "dialog[open]"}[step])
             told = tab.evaluate("() => axe.run()")
             grave = [v for v in told["violations"] if v["impact"] in ("serious", "critical")]
             assert not grave, [(v["id"], [n["html"] for n in v["nodes"]]) for v in grave]
         tab.keyboard.press("Escape")
         tab.set_viewport_size({"width": 390, "height": 800})
         assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+        assert tab.evaluate("document.querySelector('.stage').clientHeight") > 350

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,16 +124,16 @@ def test_the_queue_is_told_in_pieces(room: ReviewRoom) -> None:
     assert [e["number"] for e in first["entries"]] == [0, 1] and first["next"] == 2
     assert room.queue("anna", 2, 3)["next"] is None and room.queue("anna", 5, 3)["entries"] == []
     assert room.queue("anna", 0, 9, "random") == {"entries": [], "next": None, "reasons": ["in the file's order"]}
-    assert room.find("anna", "r3")["place"] == 3
+    assert room.find("anna", 3)["place"] == 3
 
 
 def test_who_is_not_shown_an_item_is_told_nothing_of_it(tmp_path: Path) -> None:
     """Of one reading each, anna has r0 and ben has r1."""
     with opened(options(write_records(tmp_path), order="file")) as room:
-        assert [room.show(name, n)["id"] for name, n in (("anna", 0), ("ben", 1))] == ["r0", "r1"]
+        assert [room.show(name, n)["name"] for name, n in (("anna", 0), ("ben", 1))] == ["item 1", "item 2"]
         asks: list[Any] = [
-            lambda: room.show("anna", 1), lambda: room.find("anna", "r1"), lambda: room.draft("anna", 1, {}),
-            lambda: room.find("anna", "r9"), lambda: room.show("anna", -1), lambda: room.show("anna", 99),
+            lambda: room.show("anna", 1), lambda: room.find("anna", 1), lambda: room.draft("anna", 1, {}),
+            lambda: room.find("anna", 99), lambda: room.show("anna", -1), lambda: room.show("anna", 99),
         ]  # fmt: skip
         for ask in asks:
             with pytest.raises(Unknown):
@@ -166,11 +167,40 @@ def test_sides_are_hidden_until_the_answer_is_saved(tmp_path: Path) -> None:
         assert 3 < sum(orders.values()) < 17
         assert orders != {n: room.show("ben", n)["texts"][1]["text"].startswith("yes") for n in range(20)}
         number = next(n for n, chosen_left in orders.items() if not chosen_left)
+        assert {e["why"] for e in room.queue("anna", 0, 20)["entries"]} == {""} and room.queue("anna", 0, 9)[
+            "reasons"
+        ] == []
         after = room.decide("anna", number, sent(room, number, preferred="left", texts={"left": "never"}))
         assert {text["title"] for text in after["texts"]} == {"Question", "Chosen", "Rejected"}
         [kept] = read_decisions(room.journal.path)
         assert (kept.order, kept.preferred, kept.blinded) == (("rejected", "chosen"), "rejected", True)
         assert (kept.texts_before, kept.texts) == ({"rejected": f"no {number}"}, {"rejected": "never"})
+
+
+def test_a_decision_made_anew_is_not_blind(tmp_path: Path) -> None:
+    """The first one was, and told what was hidden."""
+    with opened(options(write_pairs(tmp_path), records=write_records(tmp_path), blind=True, readings=2)) as room:
+        for verdict in ("skip", "accept"):
+            room.decide("anna", 0, sent(room, 0, verdict=verdict))
+        assert [d.blinded for d in read_decisions(room.journal.path)] == [True, False]
+
+
+def test_a_map_is_told_where_there_is_one_and_not_before_a_blind_decision(tmp_path: Path) -> None:
+    """Values count from 0 to their largest; half of the attention on a quarter of the area is twice as much."""
+    row = {"id": "r0/diagnosis", "record": "r0", "cluster": "c", "model": "sft", "share": 0.5, "even": 0.25}
+    write_jsonl(tmp_path / "attention.jsonl", [row | {"map": [[0.0, 0.2], [0.4, 0.1]]}])
+    for blind in (False, True):
+        config = options(write_records(tmp_path), readings=2, attention=tmp_path / "attention.jsonl", blind=blind)
+        with opened(replace(config, out=tmp_path / f"{blind}.jsonl")) as room:
+            assert (room.show("anna", 0)["map"], room.show("anna", 1)["map"]) == (not blind, False)
+            with pytest.raises(Unknown):
+                room.map("anna", 0 if blind else 1)
+            room.decide("anna", 0, sent(room, 0))
+            told = room.map("anna", 0)
+            assert (told["values"], told["width"], told["mass"], told["ratio"]) == ([0, 0.5, 1, 0.25], 2, 0.5, 2)
+    write_jsonl(tmp_path / "attention.jsonl", [row | {"map": [[0.0], [0.4, 0.1]]}])
+    with pytest.raises(ValueError, match="no table of numbers"), opened(config):
+        pass
 
 
 def test_drafts_are_there_at_the_next_start_until_they_are_decided(tmp_path: Path) -> None:

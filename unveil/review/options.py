@@ -79,4 +79,4 @@ class ReviewOptions(PageOptions):
     blind: bool = False
     """Hide which side of a pair is the chosen one, names of models and the truth until the decision is made."""
     show_identifiers: bool = False
-    """Show names of patients, studies and files, as records hold them."""
+    """Show ids of records and names of patients, studies and files, as records hold them; else items have numbers."""

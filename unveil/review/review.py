@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from unveil.review.adjudication import Disputed, agreed
 from unveil.review.drafts import Drafts, drafts_of
 from unveil.review.images import Encoded
 from unveil.review.items import Items
+from unveil.review.maps import Maps
 from unveil.review.options import ReviewOptions
 from unveil.review.room import ReviewRoom, Sent
 
@@ -55,16 +56,16 @@ def opened(config: Config) -> Iterator[ReviewRoom]:
     assert config.out
     if config.adjudicator in config.reviewers:
         raise RecordError(f"--adjudicator {config.adjudicator} reads items too: who decides between readers is none")
-    with (
-        closing(Items(config.what, config.records, config.dialogues)) as items,
-        journal.opened(config.out) as kept,
-    ):
+    with ExitStack() as stack:
+        items = stack.enter_context(closing(Items(config.what, config.records, config.dialogues)))
+        maps = stack.enter_context(closing(Maps(config.attention))) if config.attention else None
+        kept = stack.enter_context(journal.opened(config.out))
         beside = ordering.known(items, config)
         queues = {**queue.dealt(ordering.ordered(beside, config), config.reviewers, config.readings)}
         if config.adjudicator:
             queues[config.adjudicator] = Disputed(config.adjudicator, kept.decisions, items.rows.number, items.hash)
         drafts = Drafts(drafts_of(config.out))
-        yield ReviewRoom(items, kept, queues, config, beside.labels, beside.opinions, drafts, run)
+        yield ReviewRoom(items, kept, queues, config, beside.labels, beside.opinions, drafts, maps, run)
 
 
 def resolved(config: Config) -> Config:
@@ -81,9 +82,11 @@ def _of_run(config: Config) -> Config:
     faults = config.faults or tuple(file for file in [run / "check.json"] if file.is_file())
     told = (run / run_folder.USUAL / name for name in ANSWERS)
     answers = config.predictions or tuple(file for file in told if file.is_file())
+    seen = run / run_folder.USUAL / "attention.jsonl"
     return replace(
         config,
         what=run_folder.records_of(run),
+        attention=config.attention or (seen if seen.is_file() else None),
         out=config.out or run / OF_RUN,
         dialogues=asked if asked.is_file() else None,
         faults=faults,
@@ -109,8 +112,8 @@ def routes(app: FastAPI, room: ReviewRoom) -> None:
         return room.queue(request.scope["reviewer"], max(0, start), min(max(0, count), 500), which)
 
     @app.get("/api/find")
-    def find(request: Request, id: str) -> dict[str, Any]:
-        return room.find(request.scope["reviewer"], id)
+    def find(request: Request, number: int) -> dict[str, Any]:
+        return room.find(request.scope["reviewer"], number)
 
     @app.get("/api/summary")
     def summary(request: Request) -> dict[str, Any]:
@@ -134,6 +137,10 @@ def routes(app: FastAPI, room: ReviewRoom) -> None:
         room.journal.saw(reviewer, shown.id, "its image, ahead of need" if ahead else "its image")
         encoded = images.get(number, shown.image, shown.record, room.items.of_images)
         return Response(encoded, media_type="application/octet-stream")
+
+    @app.get("/api/items/{number}/map")
+    def attention(request: Request, number: int) -> dict[str, Any]:
+        return room.map(request.scope["reviewer"], number)
 
     @app.post("/api/items/{number}/decision")
     async def decide(request: Request, number: int) -> dict[str, Any]:

@@ -26,12 +26,12 @@ from unveil.core.decisions import (
 )
 from unveil.core.jsonl import to_json
 from unveil.core.records import Dialogue, Pair, Record
-from unveil.core.untrusted import shortened
 from unveil.review import summary
 from unveil.review.adjudication import between, told
 from unveil.review.drafts import Drafts
 from unveil.review.items import Items, ReviewItem
 from unveil.review.journal import ReviewJournal
+from unveil.review.maps import Maps
 from unveil.review.options import ReviewOptions
 from unveil.review.queue import Queue, Queued
 from unveil.review.server import Refused, Unknown
@@ -75,6 +75,8 @@ class ReviewRoom:
     """What models say, by record."""
     drafts: Drafts | None = None
     """Where what is begun is kept; None keeps nothing."""
+    maps: Maps | None = None
+    """Attention maps, if any were given."""
     run: Path | None = None
     """The run whose records are shown, if they are one's."""
     _done: dict[str, set[int]] = field(default_factory=dict)
@@ -113,16 +115,12 @@ class ReviewRoom:
                 found.append(self._entry(reviewer, place, entries[place]))
             place += 1
         more = any(self._is(which, reviewer, one) for one in islice(entries, place, None))
-        return {"entries": found, "next": place if more else None, "reasons": queue.whys}
+        return {"entries": found, "next": place if more else None, "reasons": [] if self.config.blind else queue.whys}
 
-    def find(self, reviewer: str, name: str) -> dict[str, Any]:
-        """The entry of an item by its id; raises ``Unknown``."""
-        number = self.items.rows.number.get(name)
-        queue = self.queues[reviewer]
-        queued = None if number is None else queue.find(number)
-        if queued is None:
-            raise Unknown(f"there is no item {shortened(name)} in your queue")
-        return self._entry(reviewer, queue.entries.index(queued), queued)
+    def find(self, reviewer: str, number: int) -> dict[str, Any]:
+        """The entry of an item by its number; raises ``Unknown``."""
+        queued = self.queued(reviewer, number)
+        return self._entry(reviewer, self.queues[reviewer].entries.index(queued), queued)
 
     def summary(self, reviewer: str) -> dict[str, Any]:
         """What this reviewer has decided, and how it goes on."""
@@ -136,6 +134,21 @@ class ReviewRoom:
             "commands": list(summary.commands(self.config, self.items.subject, self.run)),
         }
 
+    def map(self, reviewer: str, number: int) -> dict[str, Any]:
+        """The attention map over an item's image; raises ``Unknown`` where none is shown."""
+        self.queued(reviewer, number)
+        item = self.items.item(number)
+        if not self.maps or not self._has_map(reviewer, item):
+            raise Unknown(f"item {number} has no map")
+        self.journal.saw(reviewer, item.id, "its attention map")
+        found = self.maps.of(item.of_record)
+        assert found
+        return found
+
+    def _has_map(self, reviewer: str, item: ReviewItem) -> bool:
+        hidden = self.config.blind and not self._decided(reviewer, item.number)
+        return self.maps is not None and not hidden and self.maps.has(item.of_record)
+
     def draft(self, reviewer: str, number: int, draft: Any) -> None:
         """Keeps what was begun on an item. Raises ``Unknown`` and ``WriteError``."""
         self.queued(reviewer, number)
@@ -145,7 +158,7 @@ class ReviewRoom:
     def _is(self, which: str, reviewer: str, queued: Queued) -> bool:
         if which in ("done", "todo"):
             return (which == "done") is self._decided(reviewer, queued.number)
-        return which in ("all", queued.why)
+        return which == "all" or (which == queued.why and not self.config.blind)
 
     def _entry(self, reviewer: str, place: int, queued: Queued) -> dict[str, Any]:
         last = self.journal.last(self.items.rows.ids[queued.number], reviewer)
@@ -153,11 +166,15 @@ class ReviewRoom:
         return {
             "place": place,
             "number": queued.number,
-            "id": self.items.rows.ids[queued.number],
-            "why": queued.why,
-            "value": queued.value,
+            "name": self._name(queued.number),
+            "why": "" if self.config.blind and not verdict else queued.why,  # which may tell what is true
+            "value": None if self.config.blind and not verdict else queued.value,
             "verdict": verdict,
         }
+
+    def _name(self, number: int) -> str:
+        """How the page calls an item: an id is often made of a patient's or a file's name."""
+        return self.items.rows.ids[number] if self.config.show_identifiers else f"item {number + 1}"
 
     def _decided(self, reviewer: str, number: int) -> bool:
         last = self.journal.last(self.items.rows.ids[number], reviewer)
@@ -187,14 +204,15 @@ class ReviewRoom:
         self.journal.saw(reviewer, item.id, "its texts and marks")
         return {
             "number": number,
-            "id": item.id,
+            "name": self._name(number),
             "subject": item.subject,
             "sha256": item.sha256,
-            "why": queued.why,
+            "why": "" if hidden else queued.why,
             "about": self._about(item),
             "marks": to_json(item.marks),
             "suggestions": self._suggestions(item, hidden),
             "texts": self._texts(item, reviewer, hidden),
+            "map": self._has_map(reviewer, item),
             "revision": last.revision if last else 0,
             "decision": to_json(last) if last and decided else None,
             "readings": told(self.queues[reviewer], item.id, order, self.config.blind, self.config.seed),
@@ -309,7 +327,7 @@ class ReviewRoom:
             texts_before=before,
             texts=after,
             order=order,
-            blinded=self.config.blind,
+            blinded=self.config.blind and said.revision == 0,  # later ones know what was told after the first
             why=queued.why,
             adjudicates=between(self.queues[reviewer], item.id),
         )

@@ -42,7 +42,7 @@ export class List {
   row(entry) {
     return el("li", { dataset: { number: entry.number } }, el(
       "button", { type: "button", class: "quiet", onclick: () => this.onopen(entry) },
-      el("span", { class: `state ${entry.verdict ?? "todo"}`, title: entry.verdict ?? "to do" }), entry.id,
+      el("span", { class: `state ${entry.verdict ?? "todo"}`, title: entry.verdict ?? "to do" }), entry.name,
       el("small", { class: "soft" }, entry.why),
     ));
   }

@@ -43,12 +43,12 @@ export class Panel {
   }
 
   about() {
-    const { about, id, why } = this.item;
+    const { about, name, why } = this.item;
     const words = [about.modality, about.dataset, about.split, about.width && `${about.width} × ${about.height} pixels`];
     const who = [about.patient && `patient ${about.patient}`, about.study && `study ${about.study}`, about.file];
     return el(
       "header", { class: "about" },
-      el("h1", {}, id),
+      el("h1", {}, name),
       el("p", { class: "soft" }, [...words, ...who].filter(Boolean).join(" · ")),
       el("p", { class: "why" }, el("span", { class: "tag" }, why)),
       COMPLETENESS[about.completeness] && el("p", { class: "notice" }, COMPLETENESS[about.completeness]),

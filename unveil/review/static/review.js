@@ -20,6 +20,7 @@ export async function start(session, main) {
 class Review {
   constructor(session, main) {
     this.session = session;
+    this.main = main;
     document.title = `${session.file} · unveil`;
     document.getElementById("who").textContent = session.reviewer;
     this.where = document.getElementById("where");
@@ -62,10 +63,10 @@ class Review {
 
   /** The item that the address names; whether there is one. */
   async openNamed() {
-    const name = new URLSearchParams(location.hash.slice(1)).get("item");
-    if (name === null || name === this.item?.id) return false;
+    const number = new URLSearchParams(location.hash.slice(1)).get("item");
+    if (number === null || Number(number) === this.item?.number) return false;
     try {
-      await this.open(await get(`/api/find?id=${encodeURIComponent(name)}`));
+      await this.open(await get(`/api/find?number=${encodeURIComponent(number)}`));
       return true;
     } catch (error) {
       say(error.message, "bad");
@@ -99,6 +100,8 @@ class Review {
       if (fault) this.viewer.fail(fault.message);
       else this.viewer.show(image.picture, image.samples);
       this.layers();
+      this.viewer.setMap(item.map ? await get(`/api/items/${entry.number}/map`, { signal: opening.signal }) : null);
+      this.main.dataset.shown = item.name;
       performance.measure("item", { start: began, end: performance.now(), detail: { ahead: has(imageOf(entry)) } });
     } catch (error) {
       if (error.name !== "AbortError") say(error.message, "bad");
@@ -113,7 +116,7 @@ class Review {
     });
     this.panel.show(item, this.work);
     this.list.mark(item.number);
-    history.replaceState(null, "", `#item=${encodeURIComponent(item.id)}`);
+    history.replaceState(null, "", `#item=${item.number}`);
     this.where.textContent = `${this.entry.place + 1} of ${this.session.total} · ${this.session.decided} decided`;
     this.layers();
   }

@@ -128,7 +128,7 @@ export class Viewer extends EventTarget {
 
   /** An attention map {width, height, values, title, mass, ratio} over the image, or null. */
   setMap(map) {
-    this.map = map && { opacity: 0.5, threshold: 0.2, ...map };
+    this.map = map && { opacity: 0, threshold: 0.2, ...map };  // the image itself is seen first
     this.panel.update();
     this.changeMap({});
   }
