@@ -33,6 +33,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 #: Bytes of a request, but of an image that is handed in.
 MOST_BYTES = 2**20
+UNFORESEEN = "it failed here; the terminal says why"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -150,7 +151,7 @@ def application(room: str) -> FastAPI:
         app.add_exception_handler(error, _in_words(status))
     app.add_exception_handler(TooLarge, lambda *_: _answer(413, "more bytes than may be sent"))
     app.add_exception_handler(404, lambda *_: _answer(404, "there is nothing here"))
-    app.add_exception_handler(Exception, lambda *_: _answer(500, "it failed here; the terminal says why"))
+    app.add_exception_handler(Exception, lambda *_: _answer(500, UNFORESEEN))
     return app
 
 

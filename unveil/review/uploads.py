@@ -23,6 +23,8 @@ from unveil.review import images
 
 NAME = "the image"
 """What a file that was handed in is called in messages."""
+#: Bytes of a file that may be handed in.
+MOST_BYTES = 2**28
 
 
 @dataclass(frozen=True)
