@@ -155,15 +155,14 @@ class LocalModel:
             return {"no_map": str(error)}
         values = grid(attention_maps.picture(shares, patches, image.size))
         boxes = [f.box for f in image.record.boxed if f.box] if image.record else []
-        share, even = attended(shares, patches, boxes) if boxes else (None, None)
+        share, even = attended(shares, patches, boxes)
         return {
             "map": {
                 "title": f"{self.name} looks here while it says {'the names' if named else 'its answer'}",
                 "width": len(values[0]),
                 "height": len(values),
                 "values": [float(v) for v in np.ravel(values)],
-                "mass": share,
-                "ratio": share / even if even else None,
+                **({"mass": share, "ratio": share / even} if even else {}),
             }
         }
 

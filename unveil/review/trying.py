@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
@@ -92,7 +92,7 @@ def _local(config: Config, model: str) -> LocalModel:
 
 
 def _served(config: Config, address: str, name: str | None, items: Items | None) -> ServedModel:
-    known: Sequence[Record] = read_jsonl(items.path, Record) if items and config.allow_remote else ()
+    known: Iterable[Record] = read_jsonl(items.path, Record) if items and config.allow_remote else ()
     key = key_in(config.key_variable)
 
     def reached(name: str) -> Endpoint | Rehearsal:
