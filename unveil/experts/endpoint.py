@@ -106,9 +106,7 @@ class Endpoint(Backend):
         with self._connection.client(lambda _: None) as client:
             return self._sent(client, request, self.left_out, lambda text: hear(secret.masked(text, self._key)))
 
-    def _sent(
-        self, client: Any, request: Request, leave_out: frozenset[Parameter], hear: Hear | None = None
-    ) -> Raw:
+    def _sent(self, client: Any, request: Request, leave_out: frozenset[Parameter], hear: Hear | None = None) -> Raw:
         import httpx
         import openai
 

@@ -20,8 +20,8 @@ class BrokenOff(ValueError):
 def reply(client: Any, body: bytes, hear: Hear) -> dict[str, Any]:
     """The reply to a request that asks for a stream, put together: a chat completion with one choice.
 
-    ``hear`` gets all of its text that has come so far. A server that does not stream is heard once. Raises ``BrokenOff``
-    for a stream that is none or has no end, and what ``client``, that of ``openai``, raises.
+    ``hear`` gets all of its text that has come so far. A server that does not stream is heard once. Raises
+    ``BrokenOff`` for a stream that is none or has no end, and what ``client``, that of ``openai``, raises.
     """
     import openai
 

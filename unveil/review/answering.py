@@ -69,9 +69,7 @@ class Answerer(Protocol):
     name: str
     host: str
 
-    def answer(
-        self, image: HeldImage, asked: Dialogue, most: int, names: Sequence[str], hear: Hear
-    ) -> SpokenAnswer:
+    def answer(self, image: HeldImage, asked: Dialogue, most: int, names: Sequence[str], hear: Hear) -> SpokenAnswer:
         """A greedy answer of at most ``most`` tokens. ``names`` is the vocabulary of the data set.
 
         Raises ``Refused`` where it cannot be given, and what ``hear`` raises.
@@ -88,9 +86,7 @@ class LocalModel:
         self.name, self.engine = name, engine
         self._seen: tuple[HeldImage, ImageInput] | None = None
 
-    def answer(
-        self, image: HeldImage, asked: Dialogue, most: int, names: Sequence[str], hear: Hear
-    ) -> SpokenAnswer:
+    def answer(self, image: HeldImage, asked: Dialogue, most: int, names: Sequence[str], hear: Hear) -> SpokenAnswer:
         """As ``Answerer.answer``, with where it looked."""
         with _turn(self._turn, hear):
             row = self._row(image, asked)
@@ -184,9 +180,7 @@ class ServedModel:
     def __init__(self, name: str, endpoint: Endpoint | Rehearsal) -> None:
         self.name, self.host, self._endpoint = name, endpoint.host, endpoint
 
-    def answer(
-        self, image: HeldImage, asked: Dialogue, most: int, names: Sequence[str], hear: Hear
-    ) -> SpokenAnswer:
+    def answer(self, image: HeldImage, asked: Dialogue, most: int, names: Sequence[str], hear: Hear) -> SpokenAnswer:
         """As ``Answerer.answer``; where it looks, and how sure it is of a place, a server does not tell."""
         if self._endpoint.leaves:
             sources.check(NAME, image.record)

@@ -230,11 +230,16 @@ def serve(
     host: str,
     port: int,
     browser: bool,
+    kept: str,
     most: Mapping[str, int] | None = None,
 ) -> None:
-    """Serves a page until Ctrl-C; prints an address for each of the people. Raises ``WriteError``."""
+    """Serves a page until Ctrl-C; prints an address for each of the people, and what is ``kept`` of what they do.
+
+    Raises ``WriteError``.
+    """
     served = Served(app, people, host, port, most)
     _say(served.addresses, host)
+    console.say(f"Ctrl-C ends it; {kept}")
     if browser and host in LOOPBACK and len(served.addresses) == 1:
         webbrowser.open(next(iter(served.addresses.values())))
     served.run()
@@ -249,4 +254,3 @@ def _say(addresses: Mapping[str, str], host: str) -> None:
         console.say(f"{name}: {address}" if len(addresses) > 1 else address)
     if host not in LOOPBACK:
         console.say(f"note: served at {host}, which other machines may reach; what they see is not encrypted")
-    console.say("Ctrl-C ends it; what was decided is kept")

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -48,7 +49,15 @@ def main(config: Config) -> None:
         for model in room.models:
             console.say(f"{model.name}: {f'at {model.host}' if model.host else 'in this process'}")
         most = {"/api/images": uploads.MOST_BYTES}
-        server.serve(app, ("you",), config.host, config.port, config.browser, most)
+        server.serve(
+            app,
+            ("you",),
+            config.host,
+            config.port,
+            config.browser,
+            "nothing is kept but what was saved from the page",
+            most,
+        )
     console.say("research software, not a medical device")
 
 
@@ -87,8 +96,17 @@ def is_address(model: str) -> bool:
     return model.startswith(("http://", "https://"))
 
 
+def called(model: str, other: str | None) -> str:
+    """How the page calls a model: of a folder its last two names, where they tell it from the other one."""
+    if not Path(model).is_dir():
+        return model
+    short, beside = ("/".join(Path(one or "").parts[-2:]) for one in (model, other))
+    return model if short == beside else short
+
+
 def _local(config: Config, model: str) -> LocalModel:
-    return LocalModel(model, load(model, **config.how, precision=config.precision))
+    engine = load(model, **config.how, precision=config.precision)
+    return LocalModel(called(model, config.beside if model == config.model else config.model), engine)
 
 
 def _served(config: Config, address: str, name: str | None, items: Items | None) -> ServedModel:

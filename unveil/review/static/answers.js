@@ -69,12 +69,19 @@ class Cell {
     this.acts = acts;
     this.text = el("p", { class: "said" }, "…");
     this.told = el("div", { class: "told", "aria-live": "polite" });
+    this.button = el("button", { type: "button", class: "quiet", title: "show it on the image", "aria-pressed": "false", onclick: () => acts.onshow(said) },
+      model.name, said.hides.length ? el("span", { class: "tag" }, "hidden") : null);
+    said.cell = this;
     this.element = el(
       "section", { class: "cell", "aria-busy": "true" },
-      el("h4", {}, el("button", { type: "button", class: "quiet", title: "show it on the image", onclick: () => acts.onshow(said) },
-        model.name, said.hides.length ? el("span", { class: "tag" }, "hidden") : null)),
+      el("h4", {}, this.button),
       this.text, this.told,
     );
+  }
+
+  /** Whether this answer is what the image shows. */
+  mark(shows) {
+    this.button.setAttribute("aria-pressed", String(shows));
   }
 
   write(text) {

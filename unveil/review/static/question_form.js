@@ -6,7 +6,7 @@ const KINDS = {
   diagnosis: "Diagnosis in three steps", detection: "Is anything abnormal?", localisation: "Where is …?",
   recognition: "What is in this place?", grounding: "Where is this seen …?", report: "Write a report",
 };
-const HIDES = { "": "no", drawn: "your places", truth: "the annotated places", said: "the places that the answers name" };
+const HIDES = { "": "nothing", drawn: "your places", truth: "the annotated places", said: "the places that the answers name" };
 const ABOUT = { name: "Name of the finding", phrase: "Words of a report", part: "Part of the report" };
 
 /** The form of a question. */
@@ -29,7 +29,7 @@ export class QuestionForm {
       "form", { class: "question", "aria-label": "question", onsubmit: (event) => { event.preventDefault(); onask(); } },
       el("h2", {}, el("label", { for: "kind" }, "Question")), this.kind, this.details,
       el("datalist", { id: "names" }, session.names.map((name) => el("option", { value: name }))),
-      el("label", { class: "again", for: "hide" }, "Again with hidden: ", this.hide),
+      el("label", { class: "again", for: "hide" }, "Then again with hidden: ", this.hide),
       el("div", { class: "row" }, this.asking, this.stopping),
     );
     this.update();
@@ -74,20 +74,21 @@ export class QuestionForm {
   }
 
   /** The question as it is sent, or what it still lacks. */
-  question(drawn) {
+  question(place) {
     if (!this.kind.value) return this.own.value.trim() ? { question: this.own.value } : "What is to be asked?";
     const about = { name: this.about.value, phrase: this.about.value, part: this.part.value }[this.needs]?.trim();
-    const place = this.needs === "place" ? drawn.at(-1)?.box : undefined;
     if (this.needs === "place" && !place) return "Which place? Draw a box on the image (b).";
     if (this.needs && this.needs !== "place" && !about) return `${ABOUT[this.needs]}?`;
-    return { kind: this.kind.value, ...(about && { about }), ...(place && { place }) };
+    return { kind: this.kind.value, ...(about && { about }), ...(this.needs === "place" && { place }) };
   }
 
   /** The question in words. */
-  worded(drawn) {
+  worded(place) {
     if (!this.kind.value) return this.own.value.trim();
-    const box = drawn.at(-1)?.box;
-    const about = this.needs === "place" ? `<box ${box?.map((value) => value.toFixed(2)).join(" ")}>` : this.needs === "part" ? this.part.value : this.about.value.trim();
+    const about = this.needs === "place" ? markup(place) : this.needs === "part" ? this.part.value : this.about.value.trim();
     return this.kinds.get(this.kind.value).question.replace("{}", () => about);
   }
 }
+
+/** A box as it stands in texts. */
+export const markup = (box) => `<box ${box.map((value) => value.toFixed(2)).join(" ")}>`;

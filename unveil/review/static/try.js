@@ -5,7 +5,7 @@ import { Answers } from "./answers.js";
 import { el, fill, say } from "./dom.js";
 import { download } from "./download.js";
 import { help, listen } from "./keys.js";
-import { QuestionForm } from "./question_form.js";
+import { QuestionForm, markup } from "./question_form.js";
 import { Sources } from "./sources.js";
 import { Viewer } from "./viewer.js";
 
@@ -95,7 +95,9 @@ class Trial {
 
   /** Shows what an answer is about: its image, the places of all answers to it, and where its model looked. */
   async show(said) {
+    this.said?.cell.mark(false);
     this.said = said;
+    said.cell.mark(true);
     try {
       await this.shown(said.image);
     } catch (error) {
@@ -108,12 +110,12 @@ class Trial {
   /** Asks all models, and once more with places hidden where that is wanted. */
   async ask() {
     if (!this.about || this.controller) return;
-    const sent = this.form.question(this.drawn);
+    const sent = this.form.question(this.place);
     if (typeof sent === "string") return void say(sent, "bad");
     const controller = this.controller = new AbortController();
     const hide = this.form.hides;
     this.form.busy(true);
-    const card = this.answers.begin(this.form.worded(this.drawn), this.session.models, hide);
+    const card = this.answers.begin(this.form.worded(this.place), this.session.models, hide);
     try {
       const plain = await this.round(card, this.about.image, sent, [], controller.signal);
       if (hide && !controller.signal.aborted) {
@@ -169,15 +171,19 @@ class Trial {
     }
   }
 
+  /** The place that is chosen, or was drawn last. */
+  get place() {
+    return (this.viewer.chosen ?? this.drawn.at(-1))?.box;
+  }
+
   stop() {
     this.controller?.abort();
   }
 
   /** Puts the place that was drawn last into the words of the question. */
   insert() {
-    const box = (this.viewer.chosen ?? this.drawn.at(-1))?.box;
-    if (!box) return say("draw a box on the image first (b)", "bad");
-    return this.form.insert(`<box ${box.map((value) => value.toFixed(2)).join(" ")}>`);
+    if (!this.place) return say("draw a box on the image first (b)", "bad");
+    return this.form.insert(markup(this.place));
   }
 
   /** Saves the image as it is seen, with all that lies over it. */
