@@ -94,7 +94,7 @@ def test_two_models_answer_side_by_side_and_once_more_with_the_annotated_place_h
     assert "The same words as with the image as it is" in hidden.inner_text()
     assert "Noise hides a place" in shown.locator(".stage .words").inner_text()
     served.locator("h4 button").click()  # back to the image as it is
-    shown.wait_for_function("!document.querySelector('.stage .words').textContent")
+    shown.wait_for_function("() => !document.querySelector('.stage .words').textContent")
     layers = shown.locator(".layers").inner_text()
     assert "Annotation (1)" in layers and "model (1)" in layers
     assert "looks here" not in layers  # a server does not tell

@@ -6,6 +6,7 @@ Both are asked as everywhere else: by ``unveil ask``'s own way, or by that of ex
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -57,6 +58,8 @@ class SpokenAnswer:
     """Whether it was cut at the length limit."""
     tokens: int
     """How many it has; 0 where the server does not say."""
+    seconds: float = 0.0
+    """From when it was asked, its turn come, until it had said all."""
     map: dict[str, Any] | None = None
     """Where the model looked, as ``Maps.of`` has it."""
     no_map: str = ""
@@ -76,7 +79,7 @@ class Answerer(Protocol):
         """
 
 
-class LocalModel:
+class TriedModel:
     """A model in this process: one question at a time, whoever asks, of all such models together."""
 
     host = ""
@@ -91,8 +94,10 @@ class LocalModel:
         with _turn(self._turn, hear):
             row = self._row(image, asked)
             self.engine.settle([row])
+            began = time.monotonic()
             drawn = self._drawn(row, most, hear)
-            return self._said(image, asked, row, drawn, names)
+            seconds = time.monotonic() - began
+            return replace(self._said(image, asked, row, drawn, names), seconds=seconds)
 
     def _row(self, image: HeldImage, asked: Dialogue) -> EncodedExample:
         chat = self.engine.loaded.chat
@@ -174,7 +179,7 @@ def _turn(lock: threading.Lock, hear: Hear) -> Iterator[None]:
         lock.release()
 
 
-class ServedModel:
+class TriedServer:
     """A model behind an address; what it is asked passes the gate where that is another machine."""
 
     def __init__(self, name: str, endpoint: Endpoint | Rehearsal) -> None:
@@ -196,7 +201,9 @@ class ServedModel:
             sampling=Sampling(max_tokens=most),
             record=image.record,
         )
+        began = time.monotonic()
         raw = self._endpoint.write(request, hear)
+        seconds = time.monotonic() - began
         if raw.error:
             raise Refused(raw.error)
         parsed = parse(asked.kind, raw.text, View(MARKUP, image.size, image.size), names, asked.target)
@@ -205,7 +212,7 @@ class ServedModel:
         )
         marks = _with_all(found, raw.text, self.name)
         no_map = "a server does not tell where its model looks"
-        return SpokenAnswer(raw.text, marks, parsed.status == "ok", raw.cut, raw.tokens_out, no_map=no_map)
+        return SpokenAnswer(raw.text, marks, parsed.status == "ok", raw.cut, raw.tokens_out, seconds, no_map=no_map)
 
 
 def _with_all(found: tuple[Suggestion, ...], text: str, model: str) -> tuple[Suggestion, ...]:

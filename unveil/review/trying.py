@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -26,7 +25,7 @@ from unveil.experts.requests import ExpertError
 from unveil.gate import GateError
 from unveil.gate.options import gate_options
 from unveil.review import server, uploads
-from unveil.review.answering import Answerer, Hear, LocalModel, ServedModel
+from unveil.review.answering import Answerer, Hear, TriedModel, TriedServer
 from unveil.review.items import Items
 from unveil.review.options import TryOptions
 from unveil.review.server import Refused
@@ -104,12 +103,12 @@ def called(model: str, other: str | None) -> str:
     return model if short == beside else short
 
 
-def _local(config: Config, model: str) -> LocalModel:
+def _local(config: Config, model: str) -> TriedModel:
     engine = load(model, **config.how, precision=config.precision)
-    return LocalModel(called(model, config.beside if model == config.model else config.model), engine)
+    return TriedModel(called(model, config.beside if model == config.model else config.model), engine)
 
 
-def _served(config: Config, address: str, name: str | None, items: Items | None) -> ServedModel:
+def _served(config: Config, address: str, name: str | None, items: Items | None) -> TriedServer:
     known: Iterable[Record] = read_jsonl(items.path, Record) if items and config.allow_remote else ()
     key = key_in(config.key_variable)
 
@@ -137,7 +136,7 @@ def _served(config: Config, address: str, name: str | None, items: Items | None)
         if others:
             told = ", ".join([name, *others])
             raise ExpertError(f"{server.host} has several models: name one by --server-model: {told}")
-    return ServedModel(name, reached(name))
+    return TriedServer(name, reached(name))
 
 
 def routes(app: FastAPI, room: TryRoom) -> None:
@@ -182,7 +181,6 @@ async def streamed(pool: ThreadPoolExecutor, work: Callable[[Hear], dict[str, An
     A fault is ``{"error": …}``. Whoever stops reading ends the work at the next token.
     """
     loop, told, over = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any] | None](), threading.Event()
-    began = time.monotonic()
 
     def tell(line: dict[str, Any] | None) -> None:
         loop.call_soon_threadsafe(told.put_nowait, line)
@@ -194,8 +192,7 @@ async def streamed(pool: ThreadPoolExecutor, work: Callable[[Hear], dict[str, An
 
     def done() -> None:
         try:
-            answer = work(hear)
-            tell({"answer": answer | {"seconds": round(time.monotonic() - began, 2)}})
+            tell({"answer": work(hear)})
         except Stopped:
             return
         except FAULTS as error:
