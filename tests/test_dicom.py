@@ -160,10 +160,28 @@ def test_frames_have_their_own_window_slope_and_spacing(tmp_path: Path) -> None:
         read(path, frame=2)
 
 
-def test_detector_spacing_is_named_and_divided_by_the_magnification(tmp_path: Path) -> None:
-    tags: dict[str, Any] = {"ImagerPixelSpacing": [0.2, 0.2], "EstimatedRadiographicMagnificationFactor": 2}
-    header = probe(dicom(tmp_path / "x.dcm", np.zeros((2, 2), np.uint8), PatientOrientation=["L", "F"], **tags))
-    assert (header.spacing, header.spacing_source, header.orientation) == ((0.1, 0.1), "ImagerPixelSpacing", "LI")
+@pytest.mark.parametrize(
+    ("tags", "spacing", "source"),
+    [
+        ({}, 0.2, "ImagerPixelSpacing"),
+        ({"PixelSpacing": [0.2, 0.2]}, 0.2, "ImagerPixelSpacing"),
+        ({"PixelSpacing": [0.2, 0.2], "PixelSpacingCalibrationType": "GEOMETRY"}, 0.2, "PixelSpacing"),
+        ({"PixelSpacing": [0.15, 0.15]}, 0.15, "PixelSpacing"),
+        (
+            {"EstimatedRadiographicMagnificationFactor": 2},
+            0.1,
+            "ImagerPixelSpacing / EstimatedRadiographicMagnificationFactor",
+        ),
+    ],
+)
+def test_detector_spacing_is_named_and_divided_by_the_magnification(
+    tags: dict[str, Any], spacing: float, source: str, tmp_path: Path
+) -> None:
+    """0.2 mm at the detector are 0.1 mm in the body where that is enlarged twice; PixelSpacing that only repeats it is
+    the detector's too."""
+    known: dict[str, Any] = {"ImagerPixelSpacing": [0.2, 0.2], "PatientOrientation": ["L", "F"], **tags}
+    header = probe(dicom(tmp_path / "x.dcm", np.zeros((2, 2), np.uint8), **known))
+    assert (header.spacing, header.spacing_source, header.orientation) == ((spacing, spacing), source, "LI")
 
 
 def test_compressed_box_formats(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.helpers.images import dicom
 from unveil.core import image_files
-from unveil.core.pixels import ImageError, stretch
+from unveil.core.pixels import AT_DETECTOR, ImageError, stretch
 from unveil.core.records import ImagePlane, Record
 from unveil.review.images import Encoded, payload
 
@@ -80,6 +80,14 @@ def test_dicom(tags: dict[str, Any], tmp_path: Path) -> None:
     if not head["note"]:
         assert np.array_equal(values, image_files.read(file, windowed=False).array)
         assert head["inverted"] is ("MONOCHROME1" in tags.values())
+
+
+@pytest.mark.parametrize("source", [AT_DETECTOR, "PixelSpacing"])
+def test_where_the_spacing_comes_from_is_told(source: str, tmp_path: Path) -> None:
+    """What is known of a radiograph's detector alone is no length in the body."""
+    tags: dict[str, Any] = {source: [0.2, 0.3]}
+    head, _ = told(payload(dicom(tmp_path / "a.dcm", (DEEP % 900).astype(np.uint16), **tags)))
+    assert (head["spacing"], head["spacing_source"]) == ([0.2, 0.3], source)
 
 
 def test_a_slice_has_the_values_of_its_volume_where_they_give_its_picture(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.pages import write_pairs, write_records
+from tests.helpers.pages import write_answers, write_pairs, write_records
 from unveil.core.decisions import Annotation, read_decisions
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import Record
@@ -125,6 +125,33 @@ def test_the_queue_is_told_in_pieces(room: ReviewRoom) -> None:
     assert room.queue("anna", 2, 3)["next"] is None and room.queue("anna", 5, 3)["entries"] == []
     assert room.queue("anna", 0, 9, "random") == {"entries": [], "next": None, "reasons": ["in the file's order"]}
     assert room.find("anna", 3)["place"] == 3
+
+
+def test_the_queue_is_told_by_verdict_and_backwards(room: ReviewRoom) -> None:
+    """r0 accepted, r2 and r4 rejected, of which r4 is taken back: what is to do are r1, r3 and r4."""
+    for number, verdict in ((0, "accept"), (2, "reject"), (4, "reject"), (4, "withdraw")):
+        room.decide("anna", number, sent(room, number, verdict=verdict))
+    told = {which: [e["number"] for e in room.queue("anna", 0, 9, which)["entries"]] for which in ("accept", "reject")}
+    assert told == {"accept": [0], "reject": [2]}
+    back = room.queue("anna", 3, 1, "todo", back=True)
+    assert ([e["number"] for e in back["entries"]], back["next"]) == ([3], 1)
+    assert room.queue("anna", 0, 1, "todo", back=True) == {**back, "entries": [], "next": None}
+    assert [e["number"] for e in room.queue("anna", 99, 9, back=True)["entries"]] == [4, 3, 2, 1, 0]
+    assert room.queue("ben", 0, 9, "reject")["entries"] == []
+
+
+def test_places_of_an_answer_are_in_pixels_and_the_truth_is_told_after_a_blind_decision(tmp_path: Path) -> None:
+    """.5 .5 .75 .75 of 64 x 48 is [32, 24, 48, 36]; without records the size is the image's own."""
+    records = write_records(tmp_path)
+    asked, answers = write_answers(tmp_path)
+    for known in (records, None):
+        config = options(answers, records=known, dialogues=asked, blind=True, readings=2, order="file")
+        with opened(replace(config, out=tmp_path / f"{known is None}.jsonl")) as room:
+            item = room.show("anna", 0)
+            assert [(m["label"], m["box"]) for m in item["said"]][1:] == [("polyp", [32, 24, 48, 36])]
+            assert item["said"][0]["label"] == "ulcer" and item["truth"] == []
+            after = room.decide("anna", 0, sent(room, 0))
+            assert [(m["label"], m["box"]) for m in after["truth"]] == [("ulcer", [10, 8, 30, 28])]
 
 
 def test_who_is_not_shown_an_item_is_told_nothing_of_it(tmp_path: Path) -> None:

@@ -207,17 +207,22 @@ def test_who_saw_and_did_what_is_in_the_audit_log(tmp_path: Path) -> None:
     with opened(config) as room, served(room) as shown, shown.client() as client:
         item = client.get("/api/items/0").json()
         client.get("/api/items/0/image")
+        client.get("/api/items/1?ahead=true")
         client.get("/api/items/1/image?ahead=true")
+        assert client.post("/api/items/1/image/shown", json={}).status_code == 200
+        assert client.post("/api/items/2/image/shown", json={}).status_code == 404
         said = {"verdict": "reject", "revision": 0, "sha256": item["sha256"], "reasons": ["wrong-finding"]}
         assert client.post("/api/items/0/decision", json=said).status_code == 200
     rows = [json.loads(line) for line in audit_of(tmp_path / "r.jsonl").read_text().splitlines()]
     told = [(row["reviewer"], row["action"], row["item"], row.get("what")) for row in rows]
-    assert told[:3] == [
+    assert told[:5] == [
         ("anna", "saw", "r0", "its texts and marks"),
         ("anna", "saw", "r0", "its image"),
-        ("anna", "saw", "r1", "its image, ahead of need"),
+        ("anna", "sent ahead", "r1", "its texts and marks"),
+        ("anna", "sent ahead", "r1", "its image"),
+        ("anna", "saw", "r1", "its image"),
     ]
-    assert rows[3]["action"] == "decided" and rows[3]["decision"]["reasons"] == ["wrong-finding"]
+    assert rows[5]["action"] == "decided" and rows[5]["decision"]["reasons"] == ["wrong-finding"]
     assert all(row["time"] for row in rows)
 
 

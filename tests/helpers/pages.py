@@ -15,7 +15,7 @@ import pytest
 
 from unveil.core.jsonl import write_jsonl
 from unveil.core.pixels import write_png
-from unveil.core.records import Finding, Pair, Record, Source
+from unveil.core.records import Dialogue, Finding, Pair, Prediction, Record, Source
 from unveil.review import review, trying, uploads
 from unveil.review.room import ReviewRoom
 from unveil.review.server import Served, application
@@ -43,6 +43,26 @@ def write_pairs(folder: Path, count: int = 20) -> Path:
     rows = [Pair(f"p{n}", "r0", "0.png", "train", "open", "Is it?", f"yes {n}", f"no {n}") for n in range(count)]
     write_jsonl(folder / "pairs.jsonl", rows)
     return folder / "pairs.jsonl"
+
+
+def write_answers(folder: Path) -> tuple[Path, Path]:
+    """Questions where the ulcer of those records is, and a model's answers in thousandths, a polyp beside it too:
+    [10, 8, 30, 28] and [32, 24, 48, 36] are .156 .167 .469 .583 and .5 .5 .75 .75 of 64 x 48."""
+    asked = [
+        Dialogue(
+            f"r{n}/diagnosis", f"r{n}", f"{n}.png", "train", "diagnosis", "What is abnormal?",
+            "Detection: abnormal.\nLocalisation: <box 10.00 8.00 30.00 28.00>.\nRecognition: ulcer.",
+        )
+        for n in range(2)
+    ]  # fmt: skip
+    said = (
+        "Detection: abnormal.\nLocalisation: [0.156, 0.167, 0.469, 0.583]; [0.5, 0.5, 0.75, 0.75].\n"
+        "Recognition: ulcer; polyp."
+    )
+    rows = [Prediction(d.id, d.record, d.kind, said, "unit", (64, 48), "sft") for d in asked]
+    write_jsonl(folder / "dialogues.jsonl", asked)
+    write_jsonl(folder / "predictions.jsonl", rows)
+    return folder / "dialogues.jsonl", folder / "predictions.jsonl"
 
 
 class Page:

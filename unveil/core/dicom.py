@@ -22,6 +22,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from unveil.core.pixels import (
+    AT_DETECTOR,
     Header,
     ImageError,
     Limits,
@@ -167,14 +168,29 @@ def functional_item(dataset: pydicom.Dataset, frame: int, macro: str) -> pydicom
 
 
 def _dicom_spacing(dataset: pydicom.Dataset, frame: int) -> tuple[tuple[float, float] | None, str | None]:
-    """At the detector of a radiograph a body part looks larger than it is: divided by the magnification if known."""
-    scale = float(dataset.get("EstimatedRadiographicMagnificationFactor") or 1)
-    item = functional_item(dataset, frame, "PixelMeasuresSequence")
-    for name, source, divisor in (("PixelSpacing", item, 1.0), ("ImagerPixelSpacing", dataset, scale)):
-        spacing = [float(value) / divisor for value in source.get(name) or []]
-        if len(spacing) == 2 and all(math.isfinite(value) and value > 0 for value in spacing):
-            return (spacing[0], spacing[1]), name
-    return None, None
+    """Millimetres from row to row and from column to column, and where they come from.
+
+    At the detector of a radiograph a body part looks larger than it is: divided by the magnification if known. A
+    PixelSpacing that repeats the detector's, and does not say that it was calibrated, is the detector's
+    (PS3.3 10.7.1.1).
+    """
+    own = _two_lengths(functional_item(dataset, frame, "PixelMeasuresSequence").get("PixelSpacing"))
+    detector = _two_lengths(dataset.get("ImagerPixelSpacing"))
+    if own and (own != detector or dataset.get("PixelSpacingCalibrationType")):
+        return own, "PixelSpacing"
+    if detector is None:
+        return None, None
+    scale = float(dataset.get("EstimatedRadiographicMagnificationFactor") or 0)
+    if math.isfinite(scale) and scale > 0:
+        return (detector[0] / scale, detector[1] / scale), f"{AT_DETECTOR} / EstimatedRadiographicMagnificationFactor"
+    return detector, AT_DETECTOR
+
+
+def _two_lengths(values: Any) -> tuple[float, float] | None:
+    """The two lengths of an element; None where it holds anything else."""
+    found = [float(value) for value in values or []]
+    good = len(found) == 2 and all(math.isfinite(value) and value > 0 for value in found)
+    return (found[0], found[1]) if good else None
 
 
 def _dicom_orientation(dataset: pydicom.Dataset, frame: int) -> str | None:

@@ -28,6 +28,10 @@ Window = tuple[float, float]
 Kind = Literal["raster", "DICOM", "NIfTI"]
 
 
+#: The source of a spacing that was measured at the detector of a radiograph, of which the magnification is not known.
+AT_DETECTOR = "ImagerPixelSpacing"
+
+
 class ImageError(ValueError):
     """A file that cannot be used: the message names the file, what is wrong and what to do."""
 
@@ -96,7 +100,7 @@ class Pixels:
 
     array: np.ndarray  # (H, W) or (H, W, 3)
     spacing: tuple[float, float] | None = None  # (row, column) mm per pixel
-    spacing_source: str | None = None  # ImagerPixelSpacing is measured at the detector: too large for the body
+    spacing_source: str | None = None  # the header's field; that of AT_DETECTOR is too large for the body
     orientation: str | None = None  # where columns, rows and frames lead: "LPS" is an axial slice
     modality: str | None = None
     format: str = ""

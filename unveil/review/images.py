@@ -50,6 +50,9 @@ class ImageHead:
     """Where columns, rows and the normal lead: "LPS" is an axial slice."""
     spacing: tuple[float, float] | None = None
     """Millimetres from row to row and from column to column."""
+    spacing_source: str | None = None
+    """Where it comes from (``Pixels``): that of ``AT_DETECTOR`` is larger than it is in the body, by how much is not
+    known."""
     note: str = ""
     """What is not as it would be expected."""
 
@@ -140,6 +143,7 @@ def _head(
         modality=pixels.modality or modality,
         orientation=pixels.orientation,
         spacing=pixels.spacing or spacing,
+        spacing_source=pixels.spacing_source if pixels.spacing else None,
         note=note,
     )
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unveil.core import pairs
+from unveil.core import image_files, pairs
 from unveil.core.answers import parse
-from unveil.core.box_formats import MARKUP, View, unmark
+from unveil.core.box_formats import BOX_FORMATS, MARKUP, View, unmark
 from unveil.core.decisions import Annotation, Subject, hash_of
 from unveil.core.jsonl import each_line, from_json
 from unveil.core.records import Dialogue, Pair, Prediction, Record, RecordError, Split
@@ -57,6 +57,32 @@ class ReviewItem:
             boxes = enumerate(unmark(self.row.answer))
             return tuple(Annotation(_named(self.row, n), box, finding=n) for n, box in boxes)
         return ()
+
+    @property
+    def said(self) -> tuple[Annotation, ...]:
+        """The places in a model's answer, in pixels of the image, with the names that it gives them."""
+        if not isinstance(self.row, Prediction) or self.dialogue is None or self.row.box_format not in BOX_FORMATS:
+            return ()
+        size = self.record.size if self.record else _size(self.image)
+        view, asked = View(BOX_FORMATS[self.row.box_format], size, self.row.frame), self.dialogue
+        found = parse(asked.kind, self.row.answer, view, (), asked.target, asked.choices).findings
+        named = [Annotation(name or asked.target or "", box) for name, box in found if box]
+        return tuple(named) or tuple(Annotation("", box) for box in view.read(self.row.answer)[0])
+
+    @property
+    def truth(self) -> tuple[Annotation, ...]:
+        """What a model's answer is held against: the places in the true answer, else the findings of the record."""
+        if not isinstance(self.row, Prediction) or self.dialogue is None:
+            return ()
+        told = tuple(Annotation(_named(self.dialogue, n), box) for n, box in enumerate(unmark(self.dialogue.answer)))
+        found = self.record.findings if self.record else ()
+        return told or tuple(Annotation(f.label, f.box) for f in found)
+
+
+def _size(image: Path) -> tuple[int, int]:
+    """Width and height of an image; raises ``ImageError``."""
+    header = image_files.probe(image)
+    return header.width, header.height
 
 
 def _named(dialogue: Dialogue, number: int) -> str:

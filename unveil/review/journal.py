@@ -139,10 +139,11 @@ class ReviewJournal:
             self._tell_decisions()
             return decision
 
-    def saw(self, reviewer: str, item: str, what: str) -> None:
-        """Notes that a reviewer was shown something of an item, such as its image."""
+    def saw(self, reviewer: str, item: str, what: str, ahead: bool = False) -> None:
+        """Notes that a reviewer was shown something of an item, such as its image, or that their page has it ahead of
+        need and does not show it."""
         with self._lock:
-            self._tell(reviewer, "saw", item, sync=False, what=what)
+            self._tell(reviewer, "sent ahead" if ahead else "saw", item, sync=False, what=what)
 
     def did(self, reviewer: str, action: str, **more: Any) -> None:
         """Notes what else a reviewer did."""

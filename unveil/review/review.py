@@ -108,8 +108,10 @@ def routes(app: FastAPI, room: ReviewRoom) -> None:
         return [asdict(one) for one in agreed(room.journal.decisions, room.items)]
 
     @app.get("/api/queue")
-    def entries(request: Request, start: int = 0, count: int = 50, which: str = "all") -> dict[str, Any]:
-        return room.queue(request.scope["reviewer"], max(0, start), min(max(0, count), 500), which)
+    def entries(
+        request: Request, start: int = 0, count: int = 50, which: str = "all", back: bool = False
+    ) -> dict[str, Any]:
+        return room.queue(request.scope["reviewer"], max(0, start), min(max(0, count), 500), which, back)
 
     @app.get("/api/find")
     def find(request: Request, number: int) -> dict[str, Any]:
@@ -126,17 +128,24 @@ def routes(app: FastAPI, room: ReviewRoom) -> None:
         return {}
 
     @app.get("/api/items/{number}")
-    def item(request: Request, number: int) -> dict[str, Any]:
-        return room.show(request.scope["reviewer"], number)
+    def item(request: Request, number: int, ahead: bool = False) -> dict[str, Any]:
+        return room.show(request.scope["reviewer"], number, ahead)
 
     @app.get("/api/items/{number}/image")
     def image(request: Request, number: int, ahead: bool = False) -> Response:
         reviewer = request.scope["reviewer"]
         room.queued(reviewer, number)
         shown = room.items.item(number)
-        room.journal.saw(reviewer, shown.id, "its image, ahead of need" if ahead else "its image")
+        room.journal.saw(reviewer, shown.id, "its image", ahead)
         encoded = images.get(number, shown.image, shown.record, room.items.of_images)
         return Response(encoded, media_type="application/octet-stream")
+
+    @app.post("/api/items/{number}/image/shown")
+    def image_shown(request: Request, number: int) -> dict[str, Any]:
+        """The page shows an image that it was sent ahead."""
+        room.queued(request.scope["reviewer"], number)
+        room.journal.saw(request.scope["reviewer"], room.items.rows.ids[number], "its image")
+        return {}
 
     @app.get("/api/items/{number}/map")
     def attention(request: Request, number: int) -> dict[str, Any]:

@@ -103,19 +103,22 @@ class ReviewRoom:
             "file": self.journal.path.name,
         }
 
-    def queue(self, reviewer: str, start: int, count: int, which: str = "all") -> dict[str, Any]:
-        """Entries of a reviewer's queue from a place on: all, those to do, those done, or those of one reason.
+    def queue(self, reviewer: str, start: int, count: int, which: str = "all", back: bool = False) -> dict[str, Any]:
+        """Entries of a reviewer's queue from a place on, or with ``back`` from there to its beginning.
 
-        ``next`` is where the next ones begin, None where there are no more.
+        ``which`` are all, those to do, those done, those of one verdict or those of one reason. ``next`` is the place
+        where more of them are, None where there are none.
         """
-        queue, found, place = self.queues[reviewer], list[dict[str, Any]](), start
+        queue = self.queues[reviewer]
         entries = queue.entries
-        while place < len(entries) and len(found) < count:
-            if self._is(which, reviewer, entries[place]):
-                found.append(self._entry(reviewer, place, entries[place]))
-            place += 1
-        more = any(self._is(which, reviewer, one) for one in islice(entries, place, None))
-        return {"entries": found, "next": place if more else None, "reasons": [] if self.config.blind else queue.whys}
+        places = range(min(start, len(entries) - 1), -1, -1) if back else range(start, len(entries))
+        among = (place for place in places if self._is(which, reviewer, entries[place]))
+        found = [self._entry(reviewer, place, entries[place]) for place in islice(among, count)]
+        return {
+            "entries": found,
+            "next": next(among, None),
+            "reasons": [] if self.config.blind else queue.whys,
+        }
 
     def find(self, reviewer: str, number: int) -> dict[str, Any]:
         """The entry of an item by its number; raises ``Unknown``."""
@@ -156,13 +159,15 @@ class ReviewRoom:
             self.drafts.put(reviewer, self.items.rows.ids[number], draft)
 
     def _is(self, which: str, reviewer: str, queued: Queued) -> bool:
+        verdict = self._verdict(reviewer, queued.number)
         if which in ("done", "todo"):
-            return (which == "done") is self._decided(reviewer, queued.number)
+            return (which == "done") is (verdict is not None)
+        if which in VERDICTS:
+            return verdict == which
         return which == "all" or (which == queued.why and not self.config.blind)
 
     def _entry(self, reviewer: str, place: int, queued: Queued) -> dict[str, Any]:
-        last = self.journal.last(self.items.rows.ids[queued.number], reviewer)
-        verdict = last.verdict if last and last.verdict != "withdraw" else None
+        verdict = self._verdict(reviewer, queued.number)
         return {
             "place": place,
             "number": queued.number,
@@ -176,9 +181,13 @@ class ReviewRoom:
         """How the page calls an item: an id is often made of a patient's or a file's name."""
         return self.items.rows.ids[number] if self.config.show_identifiers else f"item {number + 1}"
 
-    def _decided(self, reviewer: str, number: int) -> bool:
+    def _verdict(self, reviewer: str, number: int) -> Verdict | None:
+        """What a reviewer has decided about an item; None where that was taken back, or nothing was."""
         last = self.journal.last(self.items.rows.ids[number], reviewer)
-        return last is not None and last.verdict != "withdraw"
+        return last.verdict if last and last.verdict != "withdraw" else None
+
+    def _decided(self, reviewer: str, number: int) -> bool:
+        return self._verdict(reviewer, number) is not None
 
     def _counted(self, reviewer: str) -> int:
         """How many of their items a reviewer has decided."""
@@ -193,15 +202,15 @@ class ReviewRoom:
             raise Unknown(f"item {number} is not in the queue of {reviewer}")
         return queued
 
-    def show(self, reviewer: str, number: int) -> dict[str, Any]:
-        """All that a page is told of an item."""
+    def show(self, reviewer: str, number: int, ahead: bool = False) -> dict[str, Any]:
+        """All that a page is told of an item; ``ahead`` of need where nobody looks at it yet."""
         queued = self.queued(reviewer, number)
         item = self.items.item(number)
         last = self.journal.last(item.id, reviewer)
         decided = last is not None and last.verdict != "withdraw"
         hidden = self.config.blind and not decided
         order = self._order(item, reviewer) if isinstance(item.row, Pair) else ()
-        self.journal.saw(reviewer, item.id, "its texts and marks")
+        self.journal.saw(reviewer, item.id, "its texts and marks", ahead)
         return {
             "number": number,
             "name": self._name(number),
@@ -210,6 +219,8 @@ class ReviewRoom:
             "why": "" if hidden else queued.why,
             "about": self._about(item),
             "marks": to_json(item.marks),
+            "said": to_json(item.said),
+            "truth": [] if hidden else to_json(item.truth),
             "suggestions": self._suggestions(item, hidden),
             "texts": self._texts(item, reviewer, hidden),
             "map": self._has_map(reviewer, item),
