@@ -16,10 +16,11 @@ import pytest
 from unveil.core.jsonl import write_jsonl
 from unveil.core.pixels import write_png
 from unveil.core.records import Dialogue, Finding, Pair, Prediction, Record, Source
-from unveil.review import review
+from unveil.review import review, trying, uploads
 from unveil.review.options import ReviewOptions
 from unveil.review.room import ReviewRoom
 from unveil.review.server import Served, application
+from unveil.review.try_room import TryRoom
 
 
 def write_records(folder: Path, count: int = 5) -> Path:
@@ -85,6 +86,16 @@ def served(room: ReviewRoom) -> Iterator[Page]:
     app = application("review")
     review.routes(app, room)
     page = Served(app, tuple(room.queues), "127.0.0.1")
+    with page.beside():
+        yield Page(page.addresses)
+
+
+@contextmanager
+def tried(room: TryRoom) -> Iterator[Page]:
+    """A room in which models are tried, on a page."""
+    app = application("try")
+    trying.routes(app, room)
+    page = Served(app, ("you",), "127.0.0.1", most={"/api/images": uploads.MOST_BYTES})
     with page.beside():
         yield Page(page.addresses)
 

@@ -33,6 +33,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 #: Bytes of a request, but of an image that is handed in.
 MOST_BYTES = 2**20
+UNFORESEEN = "it failed here; the terminal says why"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -150,7 +151,7 @@ def application(room: str) -> FastAPI:
         app.add_exception_handler(error, _in_words(status))
     app.add_exception_handler(TooLarge, lambda *_: _answer(413, "more bytes than may be sent"))
     app.add_exception_handler(404, lambda *_: _answer(404, "there is nothing here"))
-    app.add_exception_handler(Exception, lambda *_: _answer(500, "it failed here; the terminal says why"))
+    app.add_exception_handler(Exception, lambda *_: _answer(500, UNFORESEEN))
     return app
 
 
@@ -229,11 +230,16 @@ def serve(
     host: str,
     port: int,
     browser: bool,
+    kept: str,
     most: Mapping[str, int] | None = None,
 ) -> None:
-    """Serves a page until Ctrl-C; prints an address for each of the people. Raises ``WriteError``."""
+    """Serves a page until Ctrl-C; prints an address for each of the people, and what is ``kept`` of what they do.
+
+    Raises ``WriteError``.
+    """
     served = Served(app, people, host, port, most)
     _say(served.addresses, host)
+    console.say(f"Ctrl-C ends it; {kept}")
     if browser and host in LOOPBACK and len(served.addresses) == 1:
         webbrowser.open(next(iter(served.addresses.values())))
     served.run()
@@ -248,4 +254,3 @@ def _say(addresses: Mapping[str, str], host: str) -> None:
         console.say(f"{name}: {address}" if len(addresses) > 1 else address)
     if host not in LOOPBACK:
         console.say(f"note: served at {host}, which other machines may reach; what they see is not encrypted")
-    console.say("Ctrl-C ends it; what was decided is kept")

@@ -70,7 +70,7 @@ function turn(piece) {
 }
 
 /** A place, with its name where it has one, as a button that shows it on the image. */
-export function chip({ box, label }, { layer, onbox, same = true }) {
+export function chip({ box, label }, { layer = "", onbox, same = true }) {
   const words = box.map(Math.round).join(", ");
   return el("button", {
     type: "button", class: same ? "chip" : "chip differs", title: "show this place",
