@@ -24,7 +24,7 @@ export function listen(table) {
   const pressed = (event) => {
     const row = acts.get(spelled(event));
     if (!row || event.isComposing || event.defaultPrevented) return;
-    if (document.querySelector("dialog[open], [aria-busy=true]") || (event.target.closest?.(TYPED) && !taken(row, event.target))) return;
+    if (document.querySelector("dialog[open], main[inert]") || (event.target.closest?.(TYPED) && !taken(row, event.target))) return;
     if (row.when && !row.when()) return;
     if (row.act(event) !== false) event.preventDefault();
   };
