@@ -30,6 +30,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+#: Seconds for what is under way when the server is to end.
+ENDING = 1
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 #: Bytes of a request, but of an image that is handed in.
 MOST_BYTES = 2**20
@@ -200,13 +202,18 @@ class Served:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._socket = socket.create_server((host, port), family=family)
-        except OSError as error:
-            raise WriteError(f"{host}:{port}: {error.strerror or error}: name another --port or --host") from error
+        except (OSError, OverflowError) as error:  # the latter of a port beyond all
+            raise WriteError(
+                f"{host}:{port}: {getattr(error, 'strerror', None) or error}: name another --port or --host"
+            ) from error
         port = self._socket.getsockname()[1]
         names = {host, *(LOOPBACK if host in LOOPBACK else ())}
         guard = Guard(app, tokens, most or {}, frozenset(f"{_spelled(name)}:{port}" for name in names))
         self.addresses = {name: f"http://{_spelled(host)}:{port}/#token={token}" for name, token in tokens.items()}
-        self._server = uvicorn.Server(uvicorn.Config(guard, log_level="warning", access_log=False, server_header=False))
+        how = uvicorn.Config(
+            guard, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=ENDING
+        )
+        self._server = uvicorn.Server(how)
 
     def run(self) -> None:
         with self._socket, suppress(KeyboardInterrupt):  # uvicorn has ended in order and hands on what ended it
