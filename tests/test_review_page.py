@@ -31,6 +31,8 @@ def test_twenty_items_are_reviewed_blind_by_keyboard(chromium: Any, tmp_path: Pa
             title(tab, f"p{number}")
             assert "Chosen" not in tab.inner_text(".texts")
             tab.keyboard.press("120"[number % 3])
+            pressed = [one.get_attribute("aria-pressed") for one in tab.locator(".choice button[aria-pressed]").all()]
+            assert pressed[number % 3] == "true" and pressed.count("true") == 1
             tab.keyboard.press("Control+Enter")
             tab.wait_for_function("() => document.querySelector('.texts').innerText.includes('Chosen')")
             tab.keyboard.press("Control+ArrowRight")
