@@ -13,7 +13,7 @@ from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.records import Record, RecordError
 from unveil.curate.mau import MauOptions, mau
 from unveil.evaluate import attention
-from unveil.evaluate.attention import GRID, _map
+from unveil.evaluate.attention import GRID, grid
 from unveil.evaluate.attention_lift import AttentionRow, lift
 
 
@@ -48,7 +48,7 @@ def test_lift_by_hand() -> None:
 def test_a_map_by_hand() -> None:
     """Columns of 0, 1, 2 and 4, mean 1.75: the first two are below it, the third 0.25 / 2.25 of the largest above."""
     picture = np.array([[0.0, 1.0, 2.0, 4.0], [0.0, 1.0, 2.0, 4.0]])
-    cells = np.array(_map(np.repeat(np.repeat(picture, 12, 0), 12, 1)))
+    cells = np.array(grid(np.repeat(np.repeat(picture, 12, 0), 12, 1)))
     assert cells.shape == (12, 24) and cells.max() == 1.0 and cells[:, 0].max() == 0.0
     assert cells[0, 6] == 0.0 and cells[0, 12] == 0.111
 

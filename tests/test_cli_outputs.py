@@ -129,7 +129,7 @@ def test_what_has_no_history_is_not_written_over(
 
 
 #: What writes nothing, what writes the same anew, and what only adds to a file.
-NEVER_OVER = ("datasets", "report", "review", "runs", "start")
+NEVER_OVER = ("datasets", "report", "review", "runs", "start", "try")
 
 
 @pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name not in NEVER_OVER])

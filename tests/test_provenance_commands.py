@@ -16,8 +16,9 @@ from unveil.cli import COMMANDS
 from unveil.core import provenance
 
 #: These write nothing but what they print, make all of it from files beside it, leave it to the commands they call, or
-#: only add to a file that they have open alone (`review`).
-OTHERS = {"ask", "benchmark", "datasets", "report", "review", "runs", "start", "study", "check", "check-model", "gate"}
+#: only add to a file that they have open alone (`review`, the manifest of `try`).
+OTHERS = {"ask", "benchmark", "check", "check-model", "datasets", "gate", "report", "review", "runs", "start", "study"}
+OTHERS |= {"try"}
 #: Options that are needed and are no paths, or may be left out and are not here.
 GIVEN: dict[str, dict[str, Any]] = {
     "ingest": {"format": "synthetic"},

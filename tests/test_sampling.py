@@ -15,7 +15,8 @@ from unveil.testing.models import KINDS, fresh
 from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
-from unveil.vlm.generate import banned, draw, uniforms
+from unveil.vlm.generate import banned, draw
+from unveil.vlm.listening import uniforms
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Distribution, Scorer
 

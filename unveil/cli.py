@@ -142,6 +142,11 @@ COMMANDS: dict[str, Command] = {
         options="evaluate.served_options:ServedOptions",
     ),
     "ask": Command("evaluate.ask", "ask a model about one image", options="evaluate.options:AskOptions"),
+    "try": Command(
+        "review.trying",
+        "a page on which a model, or two side by side, is asked about an image",
+        options="review.options:TryOptions",
+    ),
     "attention": Command(
         "evaluate.attention",
         "compute attention maps along the true diagnoses of test images",

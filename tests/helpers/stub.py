@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,6 +22,9 @@ class Stub:
     headers: list[list[tuple[str, str]]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     port: int = 0
+    streams: bool = True
+    """Whether it streams where that is asked for."""
+    models: tuple[str, ...] = ("model",)
 
     @property
     def address(self) -> str:
@@ -43,9 +47,38 @@ def stub(host: str = "127.0.0.1", **how: Any) -> Iterator[Stub]:
             running.paths.append(self.path)
             running.headers.append(list(self.headers.items()))
             running.bodies.append(body)
-            message = {"role": "assistant", "content": running.say(self.path, json.loads(body))}
+            said = running.say(self.path, json.loads(body))
+            if json.loads(body).get("stream") and running.streams:
+                with suppress(ConnectionError):  # whoever asked has gone
+                    self._stream(said)
+                return
+            message = {"role": "assistant", "content": said}
             usage = {"prompt_tokens": 1, "completion_tokens": 1}
             reply = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(reply)))
+            self.end_headers()
+            self.wfile.write(reply)
+
+        def _stream(self, said: str) -> None:
+            """Word by word, as server-sent events; a text that ends with "…" breaks off there."""
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Connection", "close")
+            self.end_headers()
+            for word in re.findall(r"\S+\s*", said):
+                self._event({"choices": [{"index": 0, "delta": {"content": word}}]})
+            if not said.endswith("…"):
+                self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+                self.wfile.write(b"data: [DONE]\n\n")
+            self.close_connection = True
+
+        def _event(self, told: dict[str, Any]) -> None:
+            self.wfile.write(b"data: " + json.dumps(told).encode() + b"\n\n")
+
+        def do_GET(self) -> None:
+            reply = json.dumps({"object": "list", "data": [{"id": name} for name in running.models]}).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(reply)))

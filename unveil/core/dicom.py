@@ -276,7 +276,7 @@ def stated_window(dataset: pydicom.Dataset, frame: int) -> Window | None:
 
 def _stored_values(path: PathLike, dataset: pydicom.Dataset, frame: int, frames: int, limits: Limits) -> np.ndarray:
     syntax = _transfer_syntax(dataset)
-    source: Any = str(path)  # given a path, pydicom reads the bytes of one frame
+    source: Any = None
     if "PixelData" in dataset:
         source = dataset
     elif syntax.is_compressed or "TransferSyntaxUID" not in dataset.file_meta:
@@ -284,7 +284,11 @@ def _stored_values(path: PathLike, dataset: pydicom.Dataset, frame: int, frames:
         source.file_meta.TransferSyntaxUID = syntax
         if syntax.is_compressed:
             _check_codestream(path, get_frame(source.PixelData, frame, number_of_frames=frames), limits)
-    array = pixel_array(source, index=frame)
+    if source is None:
+        with Path(path).open("rb") as file:  # by its path pydicom would not find one that is in memory
+            array = pixel_array(file, index=frame)
+    else:
+        array = pixel_array(source, index=frame)
     allocated, stored = array.dtype.itemsize * 8, int(dataset.get("BitsStored") or 0)
     if array.dtype.kind in "iu" and 1 < stored < allocated and dataset.get("HighBit") == stored - 1:
         # Old files keep an overlay in the unused high bits; the shifts clear them and carry the sign.

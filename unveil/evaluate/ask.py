@@ -56,12 +56,20 @@ def ask(engine: Engine, image: str | Path, question: str | None = None, max_new_
     ``image`` is an image file, also DICOM. By default it is asked for a diagnosis in three steps: is anything abnormal,
     where, and what is it. Raises ``ImageError`` where the file cannot be read.
     """
-    question = question or QUESTIONS["diagnosis"][0]
-    asked = Dialogue("--image", "", str(image), None, kind_of(question), question, "")
-    row = engine.loaded.chat.encode(asked, Path(image), with_answer=False)
+    row = engine.loaded.chat.encode(asked("--image", question), Path(image), with_answer=False)
     [(said, cut)] = engine.answer([row], max_new_tokens)
     text = neutral(dialects.answer_text(said, row.seen.view.box_format), row.seen.view)
     return Answer(text, cut, tuple(unmark(text)), row.seen.view.size)
+
+
+def asked(name: str, question: str | None = None) -> Dialogue:
+    """A question as it is put to a model about an image that is in no file of records: ``name`` is what errors call it.
+
+    Its kind, and what it is about, are told by its wording.
+    """
+    question = question or QUESTIONS["diagnosis"][0]
+    kind = kind_of(question)
+    return Dialogue(name, "", "", None, kind, question, "", target=asked_about(kind, question) or None)
 
 
 def _refuse_picture(config: Config) -> None:

@@ -127,11 +127,11 @@ def _attention_row(
         model=model,
         share=round(share, 5),
         even=round(even, 5),
-        map=_map(attention_maps.on_image(attention_maps.density(shares, places), places, record.size)),
+        map=grid(attention_maps.picture(shares, places, record.size)),
     )
 
 
-def _map(dense: np.ndarray) -> tuple[tuple[float, ...], ...]:
+def grid(dense: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
     """A picture of attention as at most ``GRID`` cells along its longer side: the mean and below 0, the largest 1."""
     rows, columns = (max(1, round(GRID * side / max(dense.shape))) for side in dense.shape)
     y, x = np.linspace(0, dense.shape[0], rows + 1).astype(int), np.linspace(0, dense.shape[1], columns + 1).astype(int)

@@ -18,9 +18,11 @@ from typing import Any
 from unveil.core import console, provenance
 from unveil.core.records import Record
 from unveil.core.untrusted import parse_json, printable
+from unveil.experts import streamed
 from unveil.experts.expert import Backend
 from unveil.experts.messages import PARAMETERS, Desk, SentRequest
 from unveil.experts.requests import ExpertError, Parameter, Raw, Request
+from unveil.experts.streamed import Hear
 from unveil.gate import secret
 from unveil.gate.address import host_of
 from unveil.gate.connection import Connection
@@ -51,7 +53,7 @@ class Endpoint(Backend):
     def __init__(self, connection: Connection, key: str, desk: Desk, concurrency: int):
         self.name = f"{desk.model}@{desk.manifest.host}"
         self._connection, self._key, self._desk, self._concurrency = connection, key, desk, concurrency
-        self.leaves = desk.gate is not None
+        self.host, self.leaves = desk.manifest.host, desk.gate is not None
         self._lock = threading.Lock()
         self._failed_in_a_row, self._some_came, self._counted = 0, False, True
         self.left_out: frozenset[Parameter] = desk.leave_out
@@ -72,6 +74,20 @@ class Endpoint(Backend):
                 for future in done:
                     yield future.result()
 
+    def names(self) -> list[str]:
+        """What the server calls its models; raises ``ExpertError`` where it cannot be asked, or tells none."""
+        import openai
+
+        with self._connection.client(lambda _: None) as client:
+            try:
+                found = names_at(client)
+            except (openai.APIError, LookupError, TypeError) as error:
+                why = self._safe(error.__cause__ or error)
+                raise ExpertError(f"{self.host} does not tell its models ({why}): name one by --server-model") from None
+        if not found:
+            raise ExpertError(f"{self.host} has no models")
+        return found
+
     def finish(self) -> None:
         """Says what the gate has let pass, replaced and kept."""
         if self._desk.gate and (told := self._desk.gate.told()):
@@ -82,17 +98,32 @@ class Endpoint(Backend):
         keep(request, raw)
         return request, raw
 
-    def _sent(self, client: Any, request: Request, leave_out: frozenset[Parameter]) -> Raw:
+    def write(self, request: Request, hear: Hear) -> Raw:
+        """The reply to one request, heard while it is written: ``hear`` gets all of it that has come so far.
+
+        What ``hear`` raises ends it, and the server is told nothing more.
+        """
+        with self._connection.client(lambda _: None) as client:
+            return self._sent(client, request, self.left_out, lambda text: hear(secret.masked(text, self._key)))
+
+    def _sent(self, client: Any, request: Request, leave_out: frozenset[Parameter], hear: Hear | None = None) -> Raw:
+        import httpx
         import openai
 
-        letter = self._desk.letter(request, leave_out)
+        letter = self._desk.letter(request, leave_out, stream=hear is not None)
         if isinstance(letter, str):
             return Raw(error=letter)
         try:
-            reply: Any = client.post("/chat/completions", cast_to=object, content=letter.body)
+            reply: Any = (
+                streamed.reply(client, letter.body, hear)
+                if hear
+                else client.post("/chat/completions", cast_to=object, content=letter.body)
+            )
+        except (streamed.BrokenOff, httpx.HTTPError) as error:
+            return self._set_aside(request, f"the reply broke off: {self._safe(error)}")
         except openai.APIStatusError as error:
             if error.status_code in (400, 422) and (refused := letter.refused(str(error))):
-                return self._sent(client, request, leave_out | {refused})  # at most once for each parameter
+                return self._sent(client, request, leave_out | {refused}, hear)  # at most once for each parameter
             return self._refused(request, error.status_code, f"{error.status_code}, {self._safe(error)}")
         except openai.APIConnectionError as error:
             cause = error.__cause__
@@ -169,6 +200,12 @@ STOPS = {
 }
 
 
+def names_at(client: Any) -> list[str]:
+    """What a server calls its models; raises ``openai.APIError``, ``LookupError`` and ``TypeError``."""
+    told: Any = client.get("/models", cast_to=object)
+    return [str(one["id"]) for one in told["data"]]
+
+
 def whole(response: Any) -> None:
     """Raises ``Garbage`` inside of the client, which then repeats the request, where a success is no completion."""
     if not (response.is_success and response.request.url.path.endswith("/chat/completions")):
@@ -205,16 +242,23 @@ class Rehearsal(Backend):
     def __init__(self, desk: Desk):
         self.name = f"{desk.model}@{desk.manifest.host}"
         self._desk, self._seen, self.leaves = desk, Counter[str](), desk.gate is not None
+        self.host = desk.manifest.host
 
     def looked_over(self, requests: Iterator[Request]) -> Iterator[Request]:
         return self._desk.looked_over(requests)
 
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
         for request in requests:
-            letter = self._desk.letter(request)
-            why = letter if isinstance(letter, str) else NOT_SENT
-            self._seen[why] += 1
-            yield request, Raw(error=why)
+            yield request, self._held_back(self._desk.letter(request))
+
+    def write(self, request: Request, hear: Hear) -> Raw:
+        """As ``Endpoint.write``: there is nothing to hear."""
+        return self._held_back(self._desk.letter(request, stream=True))
+
+    def _held_back(self, letter: SentRequest | str) -> Raw:
+        why = letter if isinstance(letter, str) else NOT_SENT
+        self._seen[why] += 1
+        return Raw(error=why)
 
     def finish(self) -> None:
         """Ends the command, so that no output is made of what was never answered."""
@@ -246,11 +290,15 @@ def connect(
     concurrency: int = 8,
     retries: int = 5,
     timeout: float = 120.0,
-) -> Backend:
-    """The model at an address behind its gate; ``folder`` is for the manifest. A dry run needs no permission."""
+    option: str = "--expert",
+) -> Endpoint | Rehearsal:
+    """The model at an address behind its gate; ``folder`` is for the manifest. A dry run needs no permission.
+
+    ``option`` is where the address was given, for messages.
+    """
     if concurrency < 1 or retries < 0 or timeout <= 0:
         raise ExpertError("--concurrency and --timeout must be above 0, and --retries not below")
-    connection = Connection(address, host_of(address, allow_remote or dry_run), key, retries, timeout)
+    connection = Connection(address, host_of(address, allow_remote or dry_run, option), key, retries, timeout)
     for note in connection.notes():
         console.say(note)
 

@@ -71,10 +71,13 @@ class Desk:
     gate: Gate | None = None
     leave_out: frozenset[Parameter] = frozenset()
 
-    def letter(self, request: Request, leave_out: Set[Parameter] = frozenset()) -> SentRequest | str:
+    def letter(
+        self, request: Request, leave_out: Set[Parameter] = frozenset(), stream: bool = False
+    ) -> SentRequest | str:
         """What is to be sent, or the reason for which it must not be. Raises where nothing must be sent at all.
 
-        ``leave_out`` are parameters that the server has refused, besides those that are never sent.
+        ``leave_out`` are parameters that the server has refused, besides those that are never sent. ``stream`` asks
+        for the reply while it is written.
         """
         if request.forced is not None:
             raise ExpertError(
@@ -93,7 +96,8 @@ class Desk:
             turns = tuple(replace(turn, text=text) for turn, text in zip(request.turns, said, strict=True))
             request, png, done = replace(request, system=system, turns=turns), passed.png, passed.done
         sent = _turns(request, view, png is not None)
-        body = json.dumps(self._body(request, sent, png, self.leave_out | leave_out)).encode()
+        asked = self._body(request, sent, png, self.leave_out | leave_out) | ({"stream": True} if stream else {})
+        body = json.dumps(asked).encode()
         self.manifest.write(request.id, request.record, body, png, done)
         return SentRequest(body, view)
 

@@ -175,8 +175,7 @@ class RemoteAnswers:
 
         with self._connected() as client:
             try:
-                told: Any = client.get("/models", cast_to=object)
-                found = [str(one["id"]) for one in told["data"]]
+                found = endpoint.names_at(client)
             except (openai.APIError, LookupError, TypeError) as error:
                 raise GenerationError(f"its models: {self._failed(error)}") from error
         if not found:

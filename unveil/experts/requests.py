@@ -52,10 +52,17 @@ class RequestImage:
     path: Path
     boxes: tuple[Box, ...] = ()
     noise: Noise | None = None
+    held: NDArray[np.uint8] | None = field(default=None, compare=False)
+    """Pixels, (height, width, 3), of an image that is in no file; ``path`` is then only what it is called."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the file's bytes, or of the pixels. Raises ``ImageError`` where the file is missing."""
+        return file_hash(self.path) if self.held is None else hashlib.sha256(self.held.tobytes()).hexdigest()
 
     def array(self) -> NDArray[np.uint8]:
         """What is looked at, (height, width, 3). Raises ``ImageError`` and ``NoiseError``."""
-        array = pixels.to_rgb(image_files.read(self.path))
+        array = pixels.to_rgb(image_files.read(self.path)) if self.held is None else self.held
         image = Image.fromarray(lesion_noise.apply(array, self.noise) if self.noise else array)
         pen, width = ImageDraw.Draw(image), max(1, round(max(image.size) / 200))
         for box in self.boxes:
@@ -107,7 +114,7 @@ class Request:
         about = {
             "system": self.system,
             "turns": [[turn.role, turn.text] for turn in self.turns],
-            "picture": shown and [file_hash(shown.path), shown.boxes, shown.noise.sha256 if shown.noise else ""],
+            "picture": shown and [shown.hash, shown.boxes, shown.noise.sha256 if shown.noise else ""],
             "schema": self.schema and self.schema.model_json_schema(),
             "kind": self.kind,
             "forced": self.forced,

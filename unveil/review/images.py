@@ -69,6 +69,13 @@ def payload(image: Path, record: Record | None = None, beside: Path | None = Non
     return json.dumps(asdict(head)).encode() + b"\n" + _samples(array)
 
 
+def encoded(shown: np.ndarray, note: str = "") -> bytes:
+    """Grey levels or colours, uint8, that are shown as they are, as the page reads them."""
+    height, width = shown.shape[:2]
+    head = ImageHead(width, height, 3 if shown.ndim == 3 else 1, "uint8", 0.0, 255.0, note=note)
+    return json.dumps(asdict(head)).encode() + b"\n" + _samples(shown)
+
+
 def _of_volume(record: Record, beside: Path, shown: np.ndarray) -> tuple[ImageHead, np.ndarray] | None:
     """The values of a slice in the volume that it was cut from; None where that does not give the picture."""
     plane = record.plane

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,17 +98,27 @@ class Items:
 
     def __init__(self, path: Path, records: Path | None = None, dialogues: Path | None = None) -> None:
         self.path, self.subject = path, subject_of(path)
+        with ExitStack() as files:
+            self._read(records, dialogues, files)
+            self._open = files.pop_all()
+
+    def _read(self, records: Path | None, dialogues: Path | None, files: ExitStack) -> None:
         splits: list[Split | None] = []
-        self.rows: Rows[Any] = Rows(path, _maker(self.subject, path), lambda _, row: splits.append(_split(row)))
+        maker = _maker(self.subject, self.path)
+        self.rows: Rows[Any] = Rows(self.path, maker, lambda _, row: splits.append(_split(row)))
+        files.callback(self.rows.close)
         self.records = _rows_of(Record, records) if self.subject != "record" else self.rows
+        if self.records:
+            files.callback(self.records.close)
         self._dialogues: Rows[Dialogue] | None = None
         if self.subject == "prediction" and dialogues:
             asked: list[Split | None] = []
             self._dialogues = Rows(dialogues, _maker("dialogue", dialogues), lambda _, row: asked.append(row.split))
+            files.callback(self._dialogues.close)
             self._refuse_strangers()
             splits = [asked[self._dialogues.number[name]] for name in self.rows.ids]
         elif self.subject == "prediction":
-            raise RecordError(f"{path}: answers are shown with their questions: give --dialogues")
+            raise RecordError(f"{self.path}: answers are shown with their questions: give --dialogues")
         self._splits = splits
 
     def __len__(self) -> int:
@@ -152,8 +163,7 @@ class Items:
             )
 
     def close(self) -> None:
-        for rows in {id(rows): rows for rows in (self.rows, self.records, self._dialogues) if rows}.values():
-            rows.close()
+        self._open.close()
 
 
 def _rows_of(kind: type[Any], path: Path | None) -> Rows[Any] | None:

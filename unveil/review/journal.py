@@ -4,7 +4,8 @@ A decision is on the disk before it is confirmed, so that a process killed at an
 told of. What is decided says which revision it stands upon: of two tabs the second one is told of the first.
 
 The audit log, ``reviews.jsonl.audit.jsonl``, is a chain: each row holds the hash of the one before, so that a row that
-is changed or taken away shows (``verify``).
+is changed or taken out of it shows (``verify``). It tells each decision once more, as it was made, and both files are
+held against one another before one goes on with them. There is no key: whoever may write both can write both anew.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from unveil.core.untrusted import JsonError, parse_json
 
 #: The hash before the first row of an audit log.
 START = "0" * 64
+MEND = "put both files back as they were, or keep them and name another --out to begin anew"
 
 
 class Conflict(Exception):
@@ -80,7 +82,8 @@ def _without_torn_row(file: int, path: Path) -> None:
     kept = size
     while kept:  # back to the end of the last whole row, some bytes at a time
         step = min(kept, 2**16)
-        part = os.pread(file, step, kept - step)
+        os.lseek(file, kept - step, os.SEEK_SET)
+        part = os.read(file, step)
         if (found := part.rfind(b"\n")) >= 0:
             kept += found + 1 - step
             break
@@ -102,18 +105,28 @@ def _sync_folder(folder: Path) -> None:
 
 
 class ReviewJournal:
-    """The decisions of a file and its audit log, open for one server; ``opened`` makes one."""
+    """The decisions of a file and its audit log, open for one server; ``opened`` makes one.
+
+    Raises ``RecordError`` where one of them does not say what the other one does.
+    """
 
     def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.path = path
+        self.path, log = path, audit_of(path)
         self._now, self._lock = now, threading.Lock()
-        self._rows, self._audit = Appended(path), Appended(audit_of(path))
-        self.decisions = read_decisions(path)
+        with ExitStack() as files:
+            self._rows = files.enter_context(closing(Appended(path)))
+            self.decisions = read_decisions(path)
+            if self.decisions and not log.is_file():
+                raise RecordError(f"{path} holds decisions, and its audit log {log.name} is not there: {MEND}")
+            self._audit = files.enter_context(closing(Appended(log)))
+            self._chain, told = _read(log)
+            self._untold = _untold(self.decisions, told, path)
+            """The decision of which the audit log does not tell yet, since the process ended, or the disk refused."""
+            if self._untold:
+                console.say(f"note: {log} lacks the last decision, as where a process was killed: it was added")
+            self._tell_decisions()
+            self._files = files.pop_all()
         self._last = {(d.item, d.reviewer): d for d in self.decisions}
-        self._chain, told = _read(audit_of(path))
-        self._untold = [d for d in self.decisions if _key(d) not in told]
-        """Decisions of which the audit log does not tell yet, since the process ended, or the disk refused."""
-        self._tell_decisions()
 
     def last(self, item: str, reviewer: str) -> Decision | None:
         """The last row of a reviewer about an item, taken back or not."""
@@ -132,6 +145,7 @@ class ReviewJournal:
                 return last
             if decision.revision != (last.revision if last else 0) + 1:
                 raise Conflict(last)
+            self._tell_decisions()  # so that the log never lacks more than one
             self._rows.add(to_line(decision))
             self.decisions.append(decision)
             self._last[decision.item, decision.reviewer] = decision
@@ -167,8 +181,19 @@ class ReviewJournal:
         self._chain = hashlib.sha256(line.encode()).hexdigest()
 
     def close(self) -> None:
-        self._rows.close()
-        self._audit.close()
+        self._files.close()
+
+
+def _untold(decisions: Sequence[Decision], told: Sequence[Decision], path: Path) -> list[Decision]:
+    """The decisions that the log does not tell: the last one at most, since each is told before the next is written."""
+    for number, (decision, other) in enumerate(zip(decisions, told, strict=False), 1):
+        if decision != other:
+            raise RecordError(f"{path}:{number}: not the decision of which its audit log tells: {MEND}")
+    if missing := max(0, len(told) - len(decisions)):
+        raise RecordError(f"{path} lacks {missing} decisions of which its audit log tells: {MEND}")
+    if (more := len(decisions) - len(told)) > 1:
+        raise RecordError(f"{path} holds {more} decisions of which its audit log does not tell: {MEND}")
+    return list(decisions[len(told) :])
 
 
 def _same(one: Decision, other: Decision) -> bool:
@@ -209,9 +234,9 @@ def verify(path: Path) -> str:
     return _read(path)[0]
 
 
-def _read(path: Path) -> tuple[str, set[tuple[str, str, int]]]:
-    """The hash of an audit log's last row, and the decisions that it tells of."""
-    before, told = START, set()
+def _read(path: Path) -> tuple[str, list[Decision]]:
+    """The hash of an audit log's last row, and the decisions that it tells, in order."""
+    before, told = START, list[Decision]()
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -219,14 +244,8 @@ def _read(path: Path) -> tuple[str, set[tuple[str, str, int]]]:
                 if not isinstance(row, dict) or row.get("before") != before:
                     raise JsonError("it does not follow upon the row before")
                 if row["action"] == "decided":
-                    told.add(_key(from_json(Decision, row["decision"])))
+                    told.append(from_json(Decision, row["decision"]))
             except (ValueError, KeyError) as error:
-                raise RecordError(
-                    f"{path}:{number}: {error}: the log was changed. Keep it as it is, and name another output to go on"
-                ) from error
+                raise RecordError(f"{path}:{number}: {error}: the log was changed: {MEND}") from error
             before = hashlib.sha256(line).hexdigest()
     return before, told
-
-
-def _key(decision: Decision) -> tuple[str, str, int]:
-    return decision.item, decision.reviewer, decision.revision

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import getpass
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from tyro.conf import Positional
 
 from unveil.core.number_types import Count, CountOrNone
-from unveil.core.path_types import Input, InputFile, InputFolder, OutputFile
+from unveil.core.path_types import Input, InputFile, InputFolder, OutputFile, OutputFolder
 from unveil.core.records import Split
+from unveil.experts.options import ServerOptions
+from unveil.vlm.choice import TINY, ModelChoice, Precision
 
 
 def _user() -> str:
@@ -80,6 +83,37 @@ class ReviewOptions(PageOptions):
     """Hide which side of a pair is the chosen one, names of models and the truth until the decision is made."""
     show_identifiers: bool = False
     """Show ids of records and names of patients, studies and files, as records hold them; else items have numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TryOptions(PageOptions, ModelChoice, ServerOptions):
+    """Ask a model, or two side by side, about an image that is dropped on the page or one of the records.
+
+    Images and answers are in memory only; what is to stay is saved from the page.
+    """
+
+    groups: ClassVar[dict[str, tuple[str, ...]]] = {
+        **PageOptions.groups,
+        "server": ("server_model", "out", *(f.name for f in fields(ServerOptions))),
+    }
+    model: Positional[str] = TINY
+    """Hub id or local folder of a vision-language model, or of an adapter; "tiny" is the base model that comes along;
+    or the address of a server with OpenAI's chat completions, such as http://127.0.0.1:8000/v1."""
+    beside: str | None = None
+    """A second model, or address, that is asked the same."""
+    records: InputFile | None = None
+    """Records whose images can be chosen on the page; another machine is asked about these only."""
+    max_new_tokens: Count = 384
+    """Longest answer in tokens."""
+    precision: Precision = "auto"
+    """What a model in this process computes in; auto takes bf16 where the device computes in it, else float32."""
+    server_model: tuple[str, ...] = ()
+    """How servers call their models, in the order of the addresses; two at one address are asked side by side. Needed
+    where a server has several."""
+    out: OutputFolder = Path("runs/try")
+    """Where it is written down what was sent to a server (manifest.jsonl); without one nothing is written."""
+    show_identifiers: bool = False
+    """Show ids of records; else they have numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,7 @@ def main(config: Config) -> Path:
         items, out = room.items, room.journal.path
         shown = len({one.number for of in room.queues.values() for one in of.entries})
         console.say(f"{shown} of {len(items)} {items.subject}s of {items.path}; decisions go to {out}")
-        server.serve(app, tuple(room.queues), config.host, config.port, config.browser)
+        server.serve(app, tuple(room.queues), config.host, config.port, config.browser, "what was decided is kept")
         if found := agreed(room.journal.decisions, items):
             console.table("Agreement of readers", *table(found))
     return out

@@ -5,9 +5,12 @@ Of a hundred thousand rows only ids and places are in memory.
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
+import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -41,17 +44,25 @@ class Rows(Generic[Row]):
         self.ids: list[str] = []
         self.number: dict[str, int] = {}
         self._places: list[_Place] = []
-        self._files = [_spilled(path)] if path.suffix == PARQUET else [_opened(part) for part in _parts(path)]
-        for file, descriptor in enumerate(self._files):
-            start = 0
-            with os.fdopen(os.dup(descriptor), "rb") as lines:
-                lines.seek(0)
-                for line in lines:
-                    if line.strip():
-                        self._learn(_Place(file, start, len(line)), line, learn)
-                    start += len(line)
-        if not self.ids:
-            raise RecordError(f"{path}: there is not one row")
+        self._reading = threading.Lock()  # threads share the place at which a file stands
+        with ExitStack() as files:
+            of_rows = [_spilled(path)] if path.suffix == PARQUET else map(_opened, _parts(path))
+            self._files = [files.enter_context(file) for file in of_rows]
+            for number, file in enumerate(self._files):
+                self._look_through(number, file, learn)
+            if not self.ids:
+                raise RecordError(f"{path}: there is not one row")
+            self._open = files.pop_all()
+
+    def _look_through(self, number: int, file: io.FileIO, learn: Callable[[int, Row], None] | None) -> None:
+        start, lines = 0, io.BufferedReader(file)
+        try:
+            for line in lines:
+                if line.strip():
+                    self._learn(_Place(number, start, len(line)), line, learn)
+                start += len(line)
+        finally:
+            lines.detach()
 
     def _learn(self, place: _Place, line: bytes, learn: Callable[[int, Row], None] | None) -> None:
         number = len(self.ids)
@@ -77,7 +88,9 @@ class Rows(Generic[Row]):
     def line(self, number: int) -> bytes:
         """The row as it is written."""
         place = self._places[number]
-        line = os.pread(self._files[place.file], place.length, place.start)
+        with self._reading:
+            self._files[place.file].seek(place.start)
+            line = self._files[place.file].read(place.length)
         if len(line) < place.length:
             raise RecordError(f"{self.path}: it has become shorter; start anew")
         return line
@@ -94,8 +107,7 @@ class Rows(Generic[Row]):
         return None if (number := self.number.get(name)) is None else self.row(number)
 
     def close(self) -> None:
-        for descriptor in self._files:
-            os.close(descriptor)
+        self._open.close()
 
 
 def _parts(path: Path) -> list[Path]:
@@ -108,19 +120,20 @@ def _parts(path: Path) -> list[Path]:
     return parts
 
 
-def _opened(path: Path) -> int:
+def _opened(path: Path) -> io.FileIO:
+    """A file of which nothing is kept in memory, so that a change of it shows."""
     if not path.is_file():
         raise RecordError(f"{path}: no such file, or not a regular one")
-    return os.open(path, os.O_RDONLY)
+    return io.FileIO(path)
 
 
-def _spilled(path: Path) -> int:
+def _spilled(path: Path) -> io.FileIO:
     """The rows of Parquet as lines in a file that ends with this process."""
     with tempfile.TemporaryFile() as file:
         for _, value in each_line(path, lambda value, _: value):
             file.write(to_line(value).encode())
-        file.flush()
-        return os.dup(file.fileno())
+        file.seek(0)
+        return io.FileIO(os.dup(file.fileno()))
 
 
 def unknown(value: Any) -> RecordError:

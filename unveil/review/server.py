@@ -30,9 +30,12 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+#: Seconds for what is under way when the server is to end.
+ENDING = 1
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 #: Bytes of a request, but of an image that is handed in.
 MOST_BYTES = 2**20
+UNFORESEEN = "it failed here; the terminal says why"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -151,7 +154,7 @@ def application(room: str) -> FastAPI:
         app.add_exception_handler(error, _in_words(status))
     app.add_exception_handler(TooLarge, lambda *_: _answer(413, "more bytes than may be sent"))
     app.add_exception_handler(404, lambda *_: _answer(404, "there is nothing here"))
-    app.add_exception_handler(Exception, lambda *_: _answer(500, "it failed here; the terminal says why"))
+    app.add_exception_handler(Exception, lambda *_: _answer(500, UNFORESEEN))
     return app
 
 
@@ -200,13 +203,18 @@ class Served:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._socket = socket.create_server((host, port), family=family)
-        except OSError as error:
-            raise WriteError(f"{host}:{port}: {error.strerror or error}: name another --port or --host") from error
+        except (OSError, OverflowError) as error:  # the latter of a port beyond all
+            raise WriteError(
+                f"{host}:{port}: {getattr(error, 'strerror', None) or error}: name another --port or --host"
+            ) from error
         port = self._socket.getsockname()[1]
         names = {host, *(LOOPBACK if host in LOOPBACK else ())}
         guard = Guard(app, tokens, most or {}, frozenset(f"{_spelled(name)}:{port}" for name in names))
         self.addresses = {name: f"http://{_spelled(host)}:{port}/#token={token}" for name, token in tokens.items()}
-        self._server = uvicorn.Server(uvicorn.Config(guard, log_level="warning", access_log=False, server_header=False))
+        how = uvicorn.Config(
+            guard, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=ENDING
+        )
+        self._server = uvicorn.Server(how)
 
     def run(self) -> None:
         with self._socket, suppress(KeyboardInterrupt):  # uvicorn has ended in order and hands on what ended it
@@ -230,13 +238,16 @@ def serve(
     host: str,
     port: int,
     browser: bool,
+    kept: str,
     most: Mapping[str, int] | None = None,
-    kept: str = "what was decided is kept",
 ) -> None:
-    """Serves a page until Ctrl-C; prints an address for each of the people, and what is ``kept`` after that. Raises
-    ``WriteError``."""
+    """Serves a page until Ctrl-C; prints an address for each of the people, and what is ``kept`` of what they do.
+
+    Raises ``WriteError``.
+    """
     served = Served(app, people, host, port, most)
-    _say(served.addresses, host, kept)
+    _say(served.addresses, host)
+    console.say(f"Ctrl-C ends it; {kept}")
     if browser and host in LOOPBACK and len(served.addresses) == 1:
         webbrowser.open(next(iter(served.addresses.values())))
     served.run()
@@ -246,9 +257,8 @@ def _spelled(host: str) -> str:
     return f"[{host}]" if ":" in host else host.lower()
 
 
-def _say(addresses: Mapping[str, str], host: str, kept: str) -> None:
+def _say(addresses: Mapping[str, str], host: str) -> None:
     for name, address in addresses.items():
         console.say(f"{name}: {address}" if len(addresses) > 1 else address)
     if host not in LOOPBACK:
         console.say(f"note: served at {host}, which other machines may reach; what they see is not encrypted")
-    console.say(f"Ctrl-C ends it; {kept}")

@@ -71,7 +71,7 @@ def opinion(model: str, cases: Iterable[tuple[Case, Prediction]]) -> Opinion:
     said = Opinion(model)
     for kind in TELLING:
         if rows := of_kind.get(kind):
-            suggested = tuple(suggestion for case, row in rows for suggestion in _places(case, row))
+            suggested = tuple(suggestion for case, row in rows for suggestion in places(case, row))
             placed = kind == "diagnosis" and all(case.readable for case, _ in rows)
             said = replace(said, suggestions=suggested, placed=placed)
             break
@@ -81,7 +81,11 @@ def opinion(model: str, cases: Iterable[tuple[Case, Prediction]]) -> Opinion:
     return said
 
 
-def _places(case: Case, row: Prediction) -> Iterable[Suggestion]:
+def places(case: Case, row: Prediction) -> Iterable[Suggestion]:
+    """The places of an answer with their names and how sure it is of them; none of an answer that cannot be read.
+
+    Raises ``ScoreError`` where its tokens are not those of its text.
+    """
     if not case.readable:
         return
     try:

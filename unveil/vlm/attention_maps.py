@@ -91,6 +91,11 @@ def density(shares_P: NDArray[np.float64], places_P4: Boxes) -> NDArray[np.float
     return shares
 
 
+def picture(shares_P: NDArray[np.float64], places_P4: Boxes, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Attention to patches as a picture of the image's size, (height, width): what each pixel has of it."""
+    return on_image(density(shares_P, places_P4), places_P4, size)
+
+
 def source(
     model: str, revision: str | None = None, box_format: str | None = None, limits: Resolution = Resolution()
 ) -> Callable[..., Any]:

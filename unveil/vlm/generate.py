@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
@@ -35,6 +34,7 @@ from unveil.vlm.branches import COMPACT, Recorder
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import EncodedExample
+from unveil.vlm.listening import tell, uniforms
 from unveil.vlm.masks import going_on, positions
 from unveil.vlm.model_parts import language_model
 from unveil.vlm.models import beyond_fp16
@@ -143,13 +143,8 @@ def draw(logits_RV: Tensor, distribution: Distribution, uniform_R: Tensor) -> tu
         upto_RV = logps_RV.to(fine).exp().cumsum(-1)
         passed_R1 = uniform_R.to(fine)[:, None] * upto_RV[:, -1:]
         ids_R = torch.searchsorted(upto_RV, passed_R1, right=True)[:, 0].clamp_max(upto_RV.shape[1] - 1)
+    tell(ids_R)
     return ids_R, logps_RV.gather(1, ids_R[:, None])[:, 0]
-
-
-def uniforms(seeds: Sequence[int], answers: int, count: int) -> Tensor:
-    """Numbers from 0 to 1 for ``count`` tokens of each answer, (R, T), each answer's from a generator of its own."""
-    rows = [np.random.default_rng((seed, k)).random(count, np.float32) for seed in seeds for k in range(answers)]
-    return torch.from_numpy(np.stack(rows))  # all below 1, which as rounded doubles they would not be
 
 
 # ------------------------------------------------------------------------------------------------------- the answers

@@ -42,7 +42,7 @@ export const get = async (path, options) => (await ask(path, options)).json();
 export const post = async (path, json) => (await ask(path, { method: "POST", json })).json();
 export const put = async (path, json, options) => (await ask(path, { ...options, method: "PUT", json })).json();
 
-const KINDS = { uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array, float32: Float32Array };
+const KINDS = { uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array, float32: Float32Array, float64: Float64Array };
 
 /** An image as `review/images.py` sends it: what is known of it, and its samples row by row. */
 export async function image(path, options) {

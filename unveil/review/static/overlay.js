@@ -103,14 +103,18 @@ export function drawSides(context, view, orientation) {
   plain(context, down, width / 2, height - 12);
 }
 
+/** What a length in millimetres rests on: a projection enlarges, and by how much is not known of the detector alone. */
+export const restsOn = ({ spacing_source: source }) => (source === "ImagerPixelSpacing" ? " at the detector" : "");
+
 /** The length between two points of the image: in millimetres where the spacing is known, else in pixels. */
-export function lengthOf([x, y], [u, v], spacing) {
+export function lengthOf([x, y], [u, v], picture) {
+  const { spacing } = picture;
   if (!spacing) return `${Math.hypot(u - x, v - y).toFixed(1)} px`;
-  return `${Math.hypot((u - x) * spacing[1], (v - y) * spacing[0]).toFixed(1)} mm`;
+  return `${Math.hypot((u - x) * spacing[1], (v - y) * spacing[0]).toFixed(1)} mm${restsOn(picture)}`;
 }
 
 /** A ruler between two points of the image. */
-export function drawRuler(context, view, from, to, spacing) {
+export function drawRuler(context, view, from, to, picture) {
   const [a, b] = [view.toScreen(from), view.toScreen(to)];
   for (const [stroke, width] of [["rgb(0 0 0 / .7)", 4], ["#fff", 1.5]]) {
     context.strokeStyle = stroke;
@@ -120,11 +124,12 @@ export function drawRuler(context, view, from, to, spacing) {
     context.lineTo(...b);
     context.stroke();
   }
-  plain(context, lengthOf(from, to, spacing), (a[0] + b[0]) / 2, (a[1] + b[1]) / 2 - 12);
+  plain(context, lengthOf(from, to, picture), (a[0] + b[0]) / 2, (a[1] + b[1]) / 2 - 12);
 }
 
 /** A bar of a round length at the lower left. */
-export function drawScale(context, view, spacing) {
+export function drawScale(context, view, picture) {
+  const { spacing } = picture;
   if (!spacing) return;
   const most = 120 / view.scale * spacing[1];
   const step = 10 ** Math.floor(Math.log10(most));
@@ -139,7 +144,7 @@ export function drawScale(context, view, spacing) {
     context.lineTo(14 + width, y);
     context.stroke();
   }
-  plain(context, `${length} mm`, 14, y - 12, "left");
+  plain(context, `${length} mm${restsOn(picture)}`, 14, y - 12, "left");
 }
 
 /** The part of the image that a model saw. */

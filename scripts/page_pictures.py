@@ -1,6 +1,6 @@
-"""Pictures of the page of reviews for the documents: docs/figures/review.jpg and review-pair.jpg.
+"""Pictures of the pages for the documents: docs/figures/review.jpg, review-pair.jpg and try.jpg.
 
-    python -m scripts.review_pictures runs/demo
+    python -m scripts.page_pictures runs/demo
 
 Takes the records of a run on synthetic images (`make demo`), shows them in Chromium, draws a box as a person would, and
 writes what is seen. Pairs are the run's own, of `unveil demo --compare dpo`, if it has any.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,8 +22,8 @@ from PIL import Image
 
 from unveil.core.files import whole
 from unveil.core.path_types import InputFolder
-from unveil.review import review
-from unveil.review.options import ReviewOptions
+from unveil.review import review, trying
+from unveil.review.options import ReviewOptions, TryOptions
 from unveil.review.server import Served, application
 
 FIGURES = Path(__file__).parents[1] / "docs" / "figures"
@@ -32,7 +32,7 @@ SIZE = {"width": 1280, "height": 760}
 
 @dataclass(frozen=True)
 class Config:
-    """Write the pictures of docs/figures that show the page of reviews."""
+    """Write the pictures of docs/figures that show pages."""
 
     run: tyro.conf.Positional[InputFolder]
     """Folder of a run on synthetic images."""
@@ -49,19 +49,43 @@ def main(config: Config) -> None:
         browser = p.chromium.launch(executable_path=path, args=["--no-sandbox"])
         out = Path(folder) / "reviews.jsonl"
         records = ReviewOptions(what=config.run, out=out, reviewers=("anna",), split=("train", "val"))
-        _picture(browser, records, FIGURES / "review.jpg", _correct)
+        _picture(browser, _reviewed(records), FIGURES / "review.jpg", _correct)
         pairs = sorted(config.run.glob("*/pairs.jsonl"))
         if pairs:
             blind = ReviewOptions(
                 what=pairs[0], out=out.with_name("pairs.jsonl"), records=review.resolved(records).what,
                 reviewers=("anna",), blind=True,
             )  # fmt: skip
-            _picture(browser, blind, FIGURES / "review-pair.jpg", lambda tab: tab.keyboard.press("1"))
+            _picture(browser, _reviewed(blind), FIGURES / "review-pair.jpg", _prefer)
+        trial = TryOptions(model=str(config.run / "sft"), beside="tiny", records=review.resolved(records).what)
+        _picture(browser, _tried(trial), FIGURES / "try.jpg", _ask)
         browser.close()
+
+
+def _prefer(tab: Any) -> None:
+    tab.wait_for_function("() => performance.getEntriesByName('item').length > 0")
+    tab.keyboard.press("1")
+
+
+def _ask(tab: Any) -> None:
+    """Asks about the first abnormal record, once more with its lesion hidden."""
+    for number in range(1, 50):
+        tab.get_by_label("number of the record").fill(str(number))
+        tab.keyboard.press("Enter")
+        tab.get_by_text(f"item {number} ·").wait_for()
+        if "Annotation" in tab.locator(".layers").inner_text():
+            break
+    tab.select_option("#hide", "truth")
+    tab.keyboard.press("Control+Enter")
+    tab.wait_for_function(
+        "() => document.querySelectorAll('.round').length === 2 && !document.querySelector('.cell[aria-busy=true]')"
+    )
+    tab.locator(".cell h4 button").first.click()
 
 
 def _correct(tab: Any) -> None:
     """Opens the queue and draws a box beside the first one."""
+    tab.wait_for_function("() => performance.getEntriesByName('item').length > 0")
     tab.get_by_role("button", name="Queue").first.click()
     tab.keyboard.press("b")
     place = tab.locator(".stage canvas").last.bounding_box()
@@ -73,26 +97,36 @@ def _correct(tab: Any) -> None:
     tab.mouse.move(place["x"] + 0.3 * place["width"], place["y"] + 0.3 * place["height"])
 
 
-def _picture(browser: Any, config: ReviewOptions, file: Path, act: Callable[[Any], Any]) -> None:
-    with _served(config) as address:
+def _picture(browser: Any, page: AbstractContextManager[str], file: Path, act: Callable[[Any], Any]) -> None:
+    with page as address:
         tab = browser.new_page(viewport=SIZE, color_scheme="light", device_scale_factor=1.25)
         tab.goto(address)
-        tab.wait_for_function("() => performance.getEntriesByName('item').length > 0")
+        tab.wait_for_selector("main.review")
         act(tab)
         tab.wait_for_timeout(300)
         shot = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
         with whole(file) as partial:
-            shot.save(partial, "JPEG", quality=80, optimize=True)
+            shot.save(partial, "JPEG", quality=74, optimize=True)
         tab.close()
         print(f"{file}: {file.stat().st_size / 1000:.0f} kB")
 
 
 @contextmanager
-def _served(config: ReviewOptions) -> Iterator[str]:
+def _reviewed(config: ReviewOptions) -> Iterator[str]:
     with review.opened(config) as room:
         app = application("review")
         review.routes(app, room)
         page = Served(app, config.reviewers, config.host)
+        with page.beside():
+            yield page.addresses["anna"]
+
+
+@contextmanager
+def _tried(config: TryOptions) -> Iterator[str]:
+    with trying.opened(config) as room:
+        app = application("try")
+        trying.routes(app, room)
+        page = Served(app, ("anna",), config.host)
         with page.beside():
             yield page.addresses["anna"]
 
