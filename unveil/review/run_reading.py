@@ -37,7 +37,7 @@ MOST_PARTS = 100
 
 
 @dataclass(frozen=True)
-class Part:
+class RunPart:
     """A model of a run: its folder, by its name in the run's; "" is the run's own folder."""
 
     name: str
@@ -69,7 +69,7 @@ class FoundRun:
     settings: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Of each model its figures with intervals, as scores.json has them."""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[RunPart, ...] = ()
     report: bool = False
     problems: tuple[str, ...] = ()
     """What cannot be read, and why."""
@@ -228,7 +228,7 @@ def _age(root: Path, folder: PurePosixPath, files: frozenset[str]) -> int:
     return min(times, default=2**63)
 
 
-def _part(root: Path, folder: PurePosixPath, name: str, files: frozenset[str]) -> Part:
+def _part(root: Path, folder: PurePosixPath, name: str, files: frozenset[str]) -> RunPart:
     where = folder / name
     at_work = ""
     for begun in sorted(file for file in files if name and file.startswith(".") and file.endswith("begun.json")):
@@ -237,7 +237,7 @@ def _part(root: Path, folder: PurePosixPath, name: str, files: frozenset[str]) -
                 at_work = str(_object(root, where / begun).get("command", ""))
         except (OSError, ValueError):  # it has just ended, or is not to be read: nothing is at work that can be told
             continue
-    return Part(name, files, at_work, _last(root, where / LOG) if LOG in files else {})
+    return RunPart(name, files, at_work, _last(root, where / LOG) if LOG in files else {})
 
 
 def _last(root: Path, log: PurePosixPath) -> dict[str, float]:

@@ -33,7 +33,7 @@ MOST_BYTES = 2**28
 
 
 @dataclass(frozen=True)
-class Source:
+class SampleFile:
     """A file of answers of a run."""
 
     run: FoundRun
@@ -51,9 +51,9 @@ class Source:
         return self.run.folder / self.part / self.file
 
 
-def sources(root: Path, run: FoundRun) -> list[Source]:
+def sources(root: Path, run: FoundRun) -> list[SampleFile]:
     """The files of answers of a run, those of training first where something was drawn."""
-    found = [Source(run, part.name, file) for file in TITLES for part in run.parts if file in part.files]
+    found = [SampleFile(run, part.name, file) for file in TITLES for part in run.parts if file in part.files]
     return [source for source in found if source.file != SAMPLES or _size(root / source.name)]
 
 
@@ -113,13 +113,13 @@ class RunSamples:
 
     # --------------------------------------------------------------------------------------------------------- reading
 
-    def _source(self, run: FoundRun, key: str) -> Source:
+    def _source(self, run: FoundRun, key: str) -> SampleFile:
         found = next((source for source in sources(self.root, run) if source.key == key), None)
         if found is None:
             raise Unknown("this run has no such samples")
         return found
 
-    def _drawn(self, source: Source) -> list[dict[str, Any]]:
+    def _drawn(self, source: SampleFile) -> list[dict[str, Any]]:
         """What a training has written of the answers that it drew; half a line at the end is left out."""
         try:
             lines = inside.read(self.root, source.name, MOST_BYTES).split(b"\n")[:-1]
@@ -128,7 +128,7 @@ class RunSamples:
             raise Refused(self._words(error, f"{source.file} cannot be read")) from error
         return [row if isinstance(row, dict) else {} for row in rows]
 
-    def _items(self, source: Source) -> Items:
+    def _items(self, source: SampleFile) -> Items:
         """Answers with their questions and records, all of them in the folder that is shown."""
         run = self.root / source.run.folder
         key = source.name, _changed(self.root / source.name)
