@@ -138,6 +138,18 @@ def test_lengths_are_millimetres_where_the_spacing_is_known(tab: Any) -> None:
     assert lengths == ["1.8 mm", "1.8 mm", "1.8 mm at the detector", "5.0 px"]
 
 
+def test_a_label_turns_no_figure_beside_it(tab: Any) -> None:
+    """It is isolated, by UAX 9's FSI and PDI, so that U+202E ends with it."""
+    name = tab.evaluate(
+        """async (label) => {
+          const { nameOf } = await import("/static/overlay.js");
+          return nameOf({ label, confidence: 0.5, state: "tp" });
+        }""",
+        "\u202ercesu",
+    )
+    assert name == "\u2068\u202ercesu\u2069 50 % · found"
+
+
 def test_steps_of_letters_are_one_step(tab: Any) -> None:
     states = tab.evaluate(
         """async () => {

@@ -19,13 +19,16 @@ export async function ending(note = "") {
     told.sampled && el("p", {}, told.sampled),
     el("p", {}, "Decisions are in ", el("code", {}, told.file), "; each is there as soon as it is made."),
     told.commands.length > 0 && el("h2", {}, "Back into training"),
-    ...told.commands.map((command) => el("p", { class: "command" }, el("code", {}, command), copier(command))),
+    ...told.commands.map((command) => el("p", { class: "command" }, el("code", {}, words(command)), copier(command))),
     el("button", { type: "button", onclick: () => dialog.close() }, "Go on"),
   );
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
 }
+
+/** A command in words that are broken only where one is longer than a line. */
+const words = (command) => command.split(" ").flatMap((word, at) => [at ? " " : "", el("span", {}, word)]);
 
 function copier(text) {
   return el("button", {

@@ -20,8 +20,14 @@ export function heat(value) {
   return HEAT[first].map((from, k) => Math.round(from + (at - first) * (HEAT[first + 1][k] - from)));
 }
 
-/** A mark on the screen; `chosen` with the handles by which it is taken hold of. */
-export function drawMark(context, view, mark, style, { opacity = 1, chosen = false, grips = [] } = {}) {
+/** A mark on the screen, and its name; `chosen` with the handles by which it is taken hold of. */
+export function drawMark(context, view, mark, style, options) {
+  drawPlace(context, view, mark, style, options);
+  drawName(context, view, mark, style, options);
+}
+
+/** The place of a mark alone. */
+export function drawPlace(context, view, mark, style, { opacity = 1, chosen = false, grips = [] } = {}) {
   if (!mark.box) return;
   const { colour, dashes } = STYLES[style] ?? STYLES.other;
   context.save();
@@ -35,7 +41,6 @@ export function drawMark(context, view, mark, style, { opacity = 1, chosen = fal
     context.stroke();
   }
   context.setLineDash([]);
-  name(context, view, mark, colour);
   if (chosen) grips.forEach((grip) => handle(context, view.toScreen(grip.at), grip.between, colour));
   context.restore();
 }
@@ -62,12 +67,21 @@ function handle(context, [x, y], between, colour) {
   context.stroke();
 }
 
+/** What stands at a mark. Its label may be read from the right, or turn what follows: it is set apart (U+2068, U+2069). */
+export function nameOf({ label, confidence, state }) {
+  const sure = confidence === null || confidence === undefined ? "" : ` ${Math.round(confidence * 100)} %`;
+  const found = STATES[state] ? ` · ${STATES[state]}` : "";
+  return `\u2068${label || "name?"}\u2069${sure}${found}`;
+}
+
 /** The name of a mark, outside of it where there is room: it covers no lesion. */
-function name(context, view, mark, colour) {
-  const sure = mark.confidence === null || mark.confidence === undefined ? "" : ` ${Math.round(mark.confidence * 100)} %`;
-  const state = STATES[mark.state] ? ` · ${STATES[mark.state]}` : "";
-  const text = `${mark.label || "name?"}${sure}${state}`;
+export function drawName(context, view, mark, style, { opacity = 1 } = {}) {
+  if (!mark.box) return;
+  const { colour } = STYLES[style] ?? STYLES.other;
+  const text = nameOf(mark);
   const [left, top, , bottom] = view.boxToScreen(mark.box);
+  context.save();
+  context.globalAlpha = opacity;
   context.font = FONT;
   const width = context.measureText(text).width + 8;
   const x = Math.min(Math.max(left, 0), Math.max(0, view.canvas[0] - width));
@@ -77,6 +91,7 @@ function name(context, view, mark, colour) {
   context.fillStyle = colour;
   context.textBaseline = "middle";
   context.fillText(text, x + 4, y + 8.5);
+  context.restore();
 }
 
 /** A text with a dark edge, so that it can be read on any grey. */

@@ -10,7 +10,7 @@ const REASONS = {
   "wrong-severity": "wrong severity", "negation-error": "denied or not", "unsafe-advice": "unsafe advice",
   "ambiguous-truth": "truth is ambiguous",
 };
-const SIDES = { left: ["Left is better", "1"], right: ["Right is better", "2"], tie: ["Neither", "0"] };
+const SIDES = { left: ["Left", "1"], right: ["Right", "2"], tie: ["Neither", "0"] };
 const COMPLETENESS = {
   partial: "Only some of what is there was annotated: what a model names besides is not proven wrong.",
   unknown: "Whether all that is there was annotated is not known: what a model names besides is not proven wrong.",
@@ -229,7 +229,7 @@ export class Panel {
     const saved = this.work.edited ? "Save what was changed" : subject === "pair" ? "Save" : "Accept";
     fill(
       this.choice,
-      sides && el("div", { class: "row" }, sides),
+      sides && el("div", { class: "row", role: "group", "aria-label": "which side is better" }, el("span", { class: "soft" }, "Better:"), sides),
       el("button", { type: "button", class: "main", onclick: () => this.acts.submit() }, saved, " ", el("kbd", {}, "Ctrl+Enter")),
       el("div", { class: "row" }, Object.entries(VERDICTS).filter(([name]) => name !== "accept").map(([name, [title, key]]) => el("button", {
         type: "button", "aria-pressed": verdict === name, onclick: () => this.acts.decide(name),

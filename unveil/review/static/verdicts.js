@@ -2,11 +2,11 @@
 
 export const VERDICTS = {
   accept: ["Accept", "a"], reject: ["Reject", "r"], unsure: ["Unsure", "n"], skip: ["Skip", "Ctrl+Space"],
-  phi: ["Flag: names a person", "p"], "bad-image": ["Flag: bad image", "d"],
+  phi: ["Names a person", "p"], "bad-image": ["Bad image", "d"],
 };
 const DECIDED = {
   accept: "Accepted", edit: "Corrected", reject: "Rejected", unsure: "Unsure", skip: "Skipped",
-  phi: "Flagged: names a person", "bad-image": "Flagged: bad image", withdraw: "Taken back",
+  phi: "Names a person", "bad-image": "Bad image", withdraw: "Taken back",
 };
 
 /** What a verdict is called once it is given. */

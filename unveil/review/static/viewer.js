@@ -4,7 +4,7 @@ import { handles } from "./draw.js";
 import { el, fill } from "./dom.js";
 import { listen as listenToKeys } from "./keys.js";
 import { Marked } from "./marked.js";
-import { drawMark, drawRuler, drawScale, drawSeen, drawSides, heatPicture } from "./overlay.js";
+import { drawMark, drawName, drawPlace, drawRuler, drawScale, drawSeen, drawSides, heatPicture } from "./overlay.js";
 import { listen as listenToPointers } from "./pointer.js";
 import { Raster } from "./raster.js";
 import { LayerPanel, StatusLine, Toolbar, described } from "./viewer_parts.js";
@@ -200,13 +200,13 @@ export class Viewer extends Marked {
       top.drawImage(this.map.picture, left, upper, right - left, lower - upper);
       top.globalAlpha = 1;
     }
-    for (const layer of this.layers.filter((one) => one.visible)) {
-      layer.marks.forEach((mark, at) => {
-        const chosen = layer.id === this.picked?.layer && at === this.picked.at;
-        if (this.hides(mark)) return;
-        drawMark(top, this.view, mark, layer.style, { opacity: layer.opacity, chosen, grips: chosen && layer.editable ? handles(mark) : [] });
-      });
+    const seen = this.layers.filter((one) => one.visible).flatMap((layer) => layer.marks.map((mark, at) => ({ layer, mark, at })))
+      .filter(({ mark }) => !this.hides(mark));
+    for (const { layer, mark, at } of seen) {
+      const chosen = layer.id === this.picked?.layer && at === this.picked.at;
+      drawPlace(top, this.view, mark, layer.style, { opacity: layer.opacity, chosen, grips: chosen && layer.editable ? handles(mark) : [] });
     }
+    for (const { layer, mark } of seen) drawName(top, this.view, mark, layer.style, layer);  // over the lines of others
     if (this.flashed) drawMark(top, this.view, { box: this.flashed, label: "here" }, "reader", { chosen: true });
     if (this.seen) drawSeen(top, this.view, this.seen);
     if (this.#ruler) drawRuler(top, this.view, ...this.#ruler, this.picture);

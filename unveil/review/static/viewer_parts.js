@@ -87,7 +87,9 @@ function swatch(style) {
   context.strokeStyle = colour;
   context.lineWidth = 3;
   context.setLineDash(dashes);
-  context.strokeRect(1.5, -8, 40, 13);
+  context.moveTo(0, 5);
+  context.lineTo(26, 5);
+  context.stroke();
   return canvas;
 }
 
