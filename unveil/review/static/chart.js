@@ -139,7 +139,7 @@ export class Chart {
   #axes(low, high, first, last) {
     const { width, height } = this;
     const [bottom, right] = [height - MARGIN.bottom, width - MARGIN.right];
-    const up = ticks(low, high, Math.max(2, Math.round(height / 45)));
+    const up = ticks(low, high, Math.max(2, Math.round(height / 30)));
     const across = ticks(first, last, Math.max(2, Math.round(width / 90))).filter(Number.isInteger);
     return [
       ...up.flatMap((value) => [
