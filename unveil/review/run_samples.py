@@ -53,8 +53,8 @@ class SampleFile:
 
 
 def sources(root: Path, run: FoundRun) -> list[SampleFile]:
-    """The files of answers of a run, those of training first where something was drawn."""
-    found = [SampleFile(run, part.name, file) for file in TITLES for part in run.parts if file in part.files]
+    """The files of answers of a run: what was drawn in training first, and of the model first that was trained last."""
+    found = [SampleFile(run, part.name, file) for file in TITLES for part in reversed(run.parts) if file in part.files]
     return [source for source in found if source.file != SAMPLES or _size(root / source.name)]
 
 
