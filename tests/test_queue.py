@@ -85,6 +85,15 @@ def test_signals_take_turns_in_their_shares() -> None:
     assert of_one == sorted(of_one, reverse=True)
 
 
+def test_what_is_merely_not_known_well_comes_after_what_contradicts() -> None:
+    """An item of both kinds comes by the contradiction, and once."""
+    signals: dict[int, dict[queue.Signal, float]] = {n: {"low confidence": 1.0, "rare finding": 1.0} for n in range(20)}
+    signals |= {n: {"name differs": 0.01 + n / 100, "low confidence": 1.0} for n in range(10, 15)}
+    order = queue.by_use(signals, 0.0, 0)
+    assert [(queued.number, queued.why) for queued in order[:5]] == [(n, "name differs") for n in range(14, 9, -1)]
+    assert {queued.why for queued in order[5:]} == {"low confidence", "rare finding"} and len(order) == 20
+
+
 @pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
 def test_all_items_come_once_and_the_sample_is_spread(share: float) -> None:
     """Of a hundred items, a share of 0.2 of them as one of each five, give or take two; item 0, of which no signal

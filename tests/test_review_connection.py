@@ -39,16 +39,17 @@ def test_what_does_not_arrive_in_time_is_cut_off(
     assert "".join(capsys.readouterr()) == ""
 
 
-def test_answers_of_the_protocol_itself_have_the_headers(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To what is no HTTP, and to more connections than are answered."""
-    monkeypatch.setattr(server, "MOST_CONNECTIONS", 1)
-    crowded = server.Served(server.application("review"), ("anna",), "127.0.0.1")
-    with crowded.beside():
-        answers = [raw(page, "\x16\x03\x01 no HTTP\r\n\r\n"), raw(Page(crowded.addresses), "GET / HTTP/1.0\r\n\r\n")]
-    for answer, status in zip(answers, (b"400", b"503"), strict=True):
-        head = answer.partition(b"\r\n\r\n")[0]
-        assert head.split()[1] == status
-        assert all(f"{name}: {value}".encode() in head for name, value in server.HEADERS.items())
+@pytest.mark.parametrize(
+    ("asked", "status"), [("\x16\x03\x01 no HTTP\r\n\r\n", b"400"), ("GET / HTTP/1.0\r\n\r\n", b"503")]
+)
+def test_what_is_not_answered_has_the_headers_too(
+    page: Page, asked: str, status: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no HTTP, and more than is answered at a time."""
+    monkeypatch.setattr(server, "MOST_REQUESTS", 0)
+    head = raw(page, asked).partition(b"\r\n\r\n")[0]
+    assert head.split()[1] == status
+    assert all(f"{name}: {value}".encode() in head for name, value in server.HEADERS.items())
 
 
 def test_a_connection_is_not_taken_for_another_protocol(page: Page) -> None:

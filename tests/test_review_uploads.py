@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.helpers.images import dicom
 from unveil.core.pixels import ImageError
+from unveil.review import uploads
 from unveil.review.uploads import Bounds, decoded
 
 
@@ -65,3 +66,10 @@ def test_of_dicom_no_name_and_no_date_comes_back(tmp_path: Path) -> None:
     found = decoded(written.read_bytes())
     assert found.shown.shape == (8, 8)
     assert not any(word in found.encoded for word in (b"Doe", b"19500102", b"20200304"))
+
+
+def test_where_no_file_can_be_in_memory_it_is_in_a_folder_that_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("os.memfd_create", raising=False)
+    with uploads._as_file(b"content") as path:
+        assert path.read_bytes() == b"content"
+    assert not path.parent.exists()

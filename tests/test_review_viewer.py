@@ -126,14 +126,28 @@ def test_words_that_differ_are_marked_and_boxes_are_chips(tab: Any) -> None:
 
 
 def test_lengths_are_millimetres_where_the_spacing_is_known(tab: Any) -> None:
-    """3 columns of 0.5 mm and 4 rows of 0.25 mm: sqrt(1.5² + 1²) = 1.8 mm; else 5 pixels."""
+    """3 columns of 0.5 mm and 4 rows of 0.25 mm: sqrt(1.5² + 1²) = 1.8 mm; else 5 pixels. A projection enlarges."""
     lengths = tab.evaluate(
         """async () => {
           const { lengthOf } = await import("/static/overlay.js");
-          return [lengthOf([1, 1], [4, 5], [0.25, 0.5]), lengthOf([1, 1], [4, 5], null)];
+          const pictures = [{}, { spacing_source: "PixelSpacing" }, { spacing_source: "ImagerPixelSpacing" }];
+          const known = pictures.map((one) => lengthOf([1, 1], [4, 5], { spacing: [0.25, 0.5], ...one }));
+          return [...known, lengthOf([1, 1], [4, 5], { spacing: null })];
         }"""
     )
-    assert lengths == ["1.8 mm", "5.0 px"]
+    assert lengths == ["1.8 mm", "1.8 mm", "1.8 mm at the detector", "5.0 px"]
+
+
+def test_a_label_turns_no_figure_beside_it(tab: Any) -> None:
+    """It is isolated, by UAX 9's FSI and PDI, so that U+202E ends with it."""
+    name = tab.evaluate(
+        """async (label) => {
+          const { nameOf } = await import("/static/overlay.js");
+          return nameOf({ label, confidence: 0.5, state: "tp" });
+        }""",
+        "\u202ercesu",
+    )
+    assert name == "\u2068\u202ercesu\u2069 50 % · found"
 
 
 def test_steps_of_letters_are_one_step(tab: Any) -> None:

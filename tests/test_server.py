@@ -10,7 +10,9 @@ import json
 import os
 import re
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,14 +24,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.images import dicom
-from tests.helpers.pages import Page, port, raw, served, write_records
+from tests.helpers.pages import Page, port, raw, served, write_pairs, write_records
 from unveil.core.decisions import read_decisions
 from unveil.core.files import WriteError
 from unveil.core.jsonl import write_jsonl
 from unveil.core.pixels import ImageError, reported
 from unveil.core.records import Record
 from unveil.review import server, wording
-from unveil.review.journal import audit_of
+from unveil.review.journal import audit_of, verify
 from unveil.review.options import ReviewOptions
 from unveil.review.review import opened
 from unveil.review.room import ReviewRoom
@@ -166,6 +168,17 @@ def test_what_is_no_decision_is_refused(anna: httpx.Client, room: ReviewRoom, bo
     assert said.status_code == status and read_decisions(room.journal.path) == []
 
 
+def test_ten_megabytes_of_marks_are_refused(anna: httpx.Client, room: ReviewRoom) -> None:
+    """Which would be a decision, were it not for their number: the server goes on."""
+    item = anna.get("/api/items/0").json()
+    marks = [{"label": "ulcer", "box": [1.0, 1.0, 9.0, 9.0], "polygon": [[1.5, 2.5]] * 50_000}] * 20
+    said = {"verdict": "edit", "revision": 0, "sha256": item["sha256"], "marks": marks}
+    body = json.dumps(said).encode()
+    assert len(body) > 10 * 2**20
+    assert anna.post("/api/items/0/decision", content=body).status_code == 413
+    assert read_decisions(room.journal.path) == [] and anna.get("/api/session").status_code == 200
+
+
 def test_a_body_that_is_longer_than_it_says_is_cut_off(page: Page, anna: httpx.Client) -> None:
     """In pieces, without a length: the server stops reading at its bound."""
 
@@ -239,6 +252,37 @@ def test_who_saw_and_did_what_is_in_the_audit_log(tmp_path: Path) -> None:
     ]
     assert rows[5]["action"] == "decided" and rows[5]["decision"]["reasons"] == ["wrong-finding"]
     assert all(row["time"] for row in rows)
+
+
+def test_two_readers_decide_at_once_each_about_what_stood_before_them(tmp_path: Path) -> None:
+    """Both call the left side better, of 12 pairs whose sides stand in an order of its own for each of them."""
+    config = ReviewOptions(
+        what=write_pairs(tmp_path, 12), records=write_records(tmp_path, 1), out=tmp_path / "r.jsonl",
+        reviewers=("anna", "ben"), readings=2, blind=True, order="file",
+    )  # fmt: skip
+    lefts: dict[str, list[str]] = {}
+
+    def read(who: str, start: threading.Barrier, shown: Page) -> None:
+        with shown.client(who) as client:
+            start.wait(10)
+            for number in range(12):
+                item = client.get(f"/api/items/{number}").json()
+                text = next(text["text"] for text in item["texts"] if text["field"] == "left")
+                lefts.setdefault(who, []).append({"yes": "chosen", "no": "rejected"}[text.split()[0]])
+                said = {"verdict": "accept", "revision": 0, "sha256": item["sha256"], "preferred": "left"}
+                assert client.post(f"/api/items/{number}/decision", json=said).status_code == 200
+
+    with opened(config) as room, served(room) as shown, ThreadPoolExecutor(2) as both:
+        start = threading.Barrier(2)
+        for done in [both.submit(read, who, start, shown) for who in config.reviewers]:
+            done.result()
+    assert lefts["anna"] != lefts["ben"]
+    kept = read_decisions(tmp_path / "r.jsonl")
+    for who, left in lefts.items():
+        assert [(d.item, d.preferred) for d in kept if d.reviewer == who] == [
+            (f"p{n}", side) for n, side in enumerate(left)
+        ]
+    verify(audit_of(tmp_path / "r.jsonl"))
 
 
 def test_names_and_dates_of_dicom_are_in_no_answer(tmp_path: Path) -> None:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +20,7 @@ from PIL import Image
 
 from tests.helpers.images import dicom
 from tests.helpers.pages import Page, tried, write_records
-from tests.helpers.stub import stub
+from tests.helpers.stub import Stub, stub
 from unveil.core.box_formats import mark
 from unveil.core.geometry import Box
 from unveil.evaluate.ask import ask
@@ -250,3 +255,36 @@ def test_another_machine_is_asked_nothing_without_leave_and_never_about_an_image
         with pytest.raises(GateError, match="record is not known"):
             room.answer(SentQuestion(number, 0, question="Is it?"), lambda _: None)
     assert not (tmp_path / "manifest.jsonl").exists()
+
+
+def asked_within(seconds: float, server: Stub) -> bool:
+    until = time.monotonic() + seconds
+    while not server.bodies and time.monotonic() < until:
+        time.sleep(0.02)
+    return bool(server.bodies)
+
+
+def test_ctrl_c_ends_the_page_while_a_server_keeps_it_waiting(tmp_path: Path) -> None:
+    go = threading.Event()
+
+    def say(*_: Any) -> str:
+        go.wait(60)
+        return "Yes."
+
+    with stub(say=say) as server:
+        command = [sys.executable, "-m", "unveil", "try", server.address, "--no-browser", "--out", str(tmp_path)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr
+            try:
+                address = next(line for line in process.stderr if "#token=" in line).strip()
+                with Page({"you": address}).client() as client:
+                    number = client.post("/api/images", content=png(np.zeros((8, 8), np.uint8))).json()["image"]
+                    asked = {"image": number, "model": 0, "question": "Is it?"}
+                    with client.stream("POST", "/api/answers", json=asked) as answer:
+                        assert answer.status_code == 200
+                        assert asked_within(20, server)
+                        process.send_signal(signal.SIGINT)
+                        assert process.wait(20) == 0
+            finally:
+                process.kill()
+                go.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from unveil.core.jsonl import write_jsonl
 from unveil.core.pixels import write_png
 from unveil.core.records import Dialogue, Finding, Pair, Prediction, Record, Source
 from unveil.review import review, trying, uploads
+from unveil.review.options import ReviewOptions
 from unveil.review.room import ReviewRoom
 from unveil.review.server import Served, application
 from unveil.review.try_room import TryRoom
@@ -125,3 +126,55 @@ def browser() -> Iterator[Any]:
         shown = p.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         yield shown
         shown.close()
+
+
+def options(what: Path, **more: Any) -> ReviewOptions:
+    given: dict[str, Any] = {
+        "what": what,
+        "out": what.parent / "reviews.jsonl",
+        "reviewers": ("anna", "ben"),
+        "readings": 2,
+        "show_identifiers": True,
+    }
+    return ReviewOptions(**given | {"order": "file"} | more)
+
+
+@contextmanager
+def shown(
+    chromium: Any, config: ReviewOptions, who: str = "anna", begin: Callable[[Any], Any] | None = None, **how: Any
+) -> Iterator[Any]:
+    """A tab of the page; no message on the console but of refused requests, and no request to anybody else.
+
+    ``begin`` is done with the tab while it is empty. Requests can be answered by the test at any time (``tab.route``).
+    """
+    with review.opened(config) as room, served(room) as page:
+        context = chromium.new_context(viewport={"width": 1280, "height": 800}, **how)
+        tab = context.new_page()
+        said: list[str] = []
+        asked: list[str] = []
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda request: asked.append(urlsplit(request.url).netloc))
+        tab.route("**/nothing", lambda route: route.abort())  # a browser that begins late lets some through
+        if begin:
+            begin(tab)
+        tab.goto(page.addresses[who])
+        tab.page = page
+        tab.wait_for_selector(".choice .main")
+        yield tab
+        context.close()
+        assert not [one for one in said if not one.startswith("Failed to load resource")]
+        assert set(asked) == {urlsplit(page.addresses[who]).netloc}
+
+
+def title(tab: Any, name: str) -> None:
+    """Waits until an item is the one that is shown, with its image."""
+    tab.wait_for_function("name => document.getElementById('main').dataset.shown === name", arg=name)
+
+
+def drag(tab: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """With the mouse, from and to shares of the image's place on the screen."""
+    box = tab.locator(".stage canvas").last.bounding_box()
+    for move, (x, y) in (("down", start), ("up", end)):
+        tab.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        getattr(tab.mouse, move)()

@@ -7,7 +7,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -49,7 +49,8 @@ def stub(host: str = "127.0.0.1", **how: Any) -> Iterator[Stub]:
             running.bodies.append(body)
             said = running.say(self.path, json.loads(body))
             if json.loads(body).get("stream") and running.streams:
-                self._stream(said)
+                with suppress(ConnectionError):  # whoever asked has gone
+                    self._stream(said)
                 return
             message = {"role": "assistant", "content": said}
             usage = {"prompt_tokens": 1, "completion_tokens": 1}

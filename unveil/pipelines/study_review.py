@@ -130,7 +130,7 @@ def _orders(trial: ReviewTrial, truth: Sequence[Record], spoilt: Sequence[Record
         "queue": queue.by_use(signals, 0.2, trial.seed),
         "random": queue.at_random(list(signals), trial.seed),
     }
-    for signal in queue.TURNS:
+    for signal in (*queue.TURNS, *queue.AFTERWARDS):
         if any(signal in of for of in signals.values()):
             alone = {n: {signal: of.get(signal, 0.0)} for n, of in signals.items()}
             orders[signal] = queue.by_use(alone, 0.0, trial.seed)

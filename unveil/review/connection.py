@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from unveil.review.server import HEADERS
+
 
 class PageConnection(H11Protocol):
     """A connection of uvicorn's. A request that has not arrived whole after ``seconds`` ends it, so that nobody keeps
@@ -51,8 +53,8 @@ class PageConnection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            own = [(b"content-type", b"application/json"), (b"connection", b"close")]
-            headers = [*self.server_state.default_headers, *own]
+            own = {**HEADERS, "content-type": "application/json", "connection": "close"}
+            headers = [(name.encode(), value.encode()) for name, value in own.items()]
             answer = h11.Response(status_code=400, headers=headers, reason=HTTPStatus.BAD_REQUEST.phrase.encode())
             body = h11.Data(data=json.dumps({"error": msg}).encode())
             for event in (answer, body, h11.EndOfMessage()):

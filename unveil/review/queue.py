@@ -1,8 +1,9 @@
 """In which order items are shown, and to whom: what is most likely wrong or tells most comes first.
 
 Each signal ranks all items that it says something of; the queue takes from the signals in turn, in fixed shares, so
-that no scale of one has to be weighed against that of another. Beside them a random sample of all items is spread
-through the queue: by it alone the share of errors in the whole file can be told.
+that no scale of one has to be weighed against that of another: first from those that speak of a contradiction, then
+from those by which little is known of an item. Beside them a random sample of all items is spread through the queue: by
+it alone the share of errors in the whole file can be told.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ Signal = Literal[
     "check", "presence differs", "not annotated", "place differs", "name differs", "not seen", "wrong answer",
     "low confidence", "near the decision", "rare finding",
 ]  # fmt: skip
-#: Their shares of turns.
+#: Shares of turns: of what contradicts an annotation or an answer, and after all of that, of what is merely not known
+#: well. The latter find no more errors than chance does (docs/explanation/log.md, "Pages for people").
 TURNS: Mapping[Signal, int] = {
     "check": 2,
     "presence differs": 2,
@@ -35,10 +37,8 @@ TURNS: Mapping[Signal, int] = {
     "name differs": 1,
     "not seen": 1,
     "wrong answer": 4,
-    "low confidence": 1,
-    "near the decision": 1,
-    "rare finding": 1,
 }
+AFTERWARDS: Mapping[Signal, int] = {"low confidence": 1, "near the decision": 1, "rare finding": 1}
 RANDOM = "random"
 #: Two boxes of a smaller IoU are not of one place, and of one of at least this they are so beyond doubt.
 SAME_PLACE, SURELY_THERE = 0.1, 0.5
@@ -102,35 +102,37 @@ def by_use(signals: Mapping[int, Mapping[Signal, float]], random_share: float, s
     """All items, by their numbers, in the order of their use.
 
     ``signals`` are values from 0 to 1; 0 and none say nothing. A share of the queue is a random sample, in random
-    order; the rest is dealt from the signals in turn (``TURNS``), each from its highest value down, ties at random, and
-    what no signal tells of comes last, at random.
+    order; the rest is dealt from the signals in turn (``TURNS``, then ``AFTERWARDS``), each from its highest value
+    down, ties at random, and what no signal tells of comes last, at random.
     """
     mixed = at_random(list(signals), seed)
     controls = mixed[: round(random_share * len(mixed))]
     others = [queued.number for queued in mixed[len(controls) :]]
-    chosen = [*_in_turn({n: signals[n] for n in others})]
-    told = {queued.number for queued in chosen}
+    chosen, told = list[Queued](), set[int]()
+    for turns in (TURNS, AFTERWARDS):
+        chosen += _in_turn({n: signals[n] for n in others if n not in told}, turns)
+        told = {queued.number for queued in chosen}
     chosen += [Queued(number, RANDOM) for number in others if number not in told]
     return _spread(chosen, controls)
 
 
-def _in_turn(signals: Mapping[int, Mapping[Signal, float]]) -> Iterable[Queued]:
+def _in_turn(signals: Mapping[int, Mapping[Signal, float]], turns: Mapping[Signal, int]) -> Iterable[Queued]:
     """The items that a signal tells of, each once: signals take turns, none several in a row (smooth weighted round
     robin)."""
     ranked = {
         name: iter(sorted((n for n, of in signals.items() if of.get(name, 0.0) > 0), key=lambda n: -signals[n][name]))
-        for name in TURNS
+        for name in turns
     }
-    credit, taken = dict.fromkeys(TURNS, 0), set[int]()
+    credit, taken = dict.fromkeys(turns, 0), set[int]()
     while ranked:
         for name in ranked:
-            credit[name] += TURNS[name]
+            credit[name] += turns[name]
         name = max(ranked, key=lambda one: credit[one])
         number = next((number for number in ranked[name] if number not in taken), None)
         if number is None:
             del ranked[name]
             continue
-        credit[name] -= sum(TURNS[one] for one in ranked)
+        credit[name] -= sum(turns[one] for one in ranked)
         taken.add(number)
         yield Queued(number, name, signals[number][name])
 

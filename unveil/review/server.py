@@ -34,11 +34,13 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+#: Seconds for what is under way when the server is to end.
+ENDING = 1
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 #: Bytes of a request, but of an image that is handed in.
 MOST_BYTES = 2**20
-#: Connections at a time, of which a browser opens up to six.
-MOST_CONNECTIONS = 256
+#: Requests that are answered at a time; a browser sends up to six.
+MOST_REQUESTS = 256
 UNFORESEEN = "it failed here; the terminal says why"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -66,25 +68,30 @@ class Guard:
 
     def __init__(self, app: Any, tokens: Mapping[str, str], most: Mapping[str, int], hosts: frozenset[str]) -> None:
         self.app, self.tokens, self.most, self.hosts = app, tokens, most, hosts
+        self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refused = self._refused(scope)
-        if refused:
+        send = _with_headers(send)
+        if refused := self._refused(scope):
             await _answer(*refused)(scope, receive, send)
             return
-        most = self.most.get(scope["path"], MOST_BYTES)
+        self._under_way += 1
         try:
-            await self.app(scope, _bounded(receive, most), send)
+            await self.app(scope, _bounded(receive, self.most.get(scope["path"], MOST_BYTES)), send)
         except Exception as error:  # it was answered; uvicorn would print all of it
             if wording.wants_all():
                 raise
             console.say(wording.unforeseen(error))
+        finally:
+            self._under_way -= 1
 
     def _refused(self, scope: Scope) -> tuple[int, str] | None:
         """Status and words where a request is not to be answered."""
+        if self._under_way >= MOST_REQUESTS:
+            return 503, "too much is asked at a time"
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if headers.get("host", "").lower() not in self.hosts:
             return 421, "this page is not served under that name"
@@ -131,6 +138,18 @@ def _bounded(receive: Receive, most: int) -> Receive:
         return message
 
     return bounded
+
+
+def _with_headers(send: Send) -> Send:
+    more = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            own = {name.lower() for name, _ in message.get("headers", [])}  # such as the policy of a report
+            message["headers"] = [*message.get("headers", []), *(one for one in more if one[0] not in own)]
+        await send(message)
+
+    return sent
 
 
 def _answer(status: int, words: str) -> Response:
@@ -218,8 +237,10 @@ class Served:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._socket = socket.create_server((host, port), family=family)
-        except OSError as error:
-            raise WriteError(f"{host}:{port}: {error.strerror or error}: name another --port or --host") from error
+        except (OSError, OverflowError) as error:  # the latter of a port beyond all
+            raise WriteError(
+                f"{host}:{port}: {getattr(error, 'strerror', None) or error}: name another --port or --host"
+            ) from error
         port = self._socket.getsockname()[1]
         names = {host, *(LOOPBACK if host in LOOPBACK else ())}
         guard = Guard(app, tokens, most or {}, frozenset(f"{_spelled(name)}:{port}" for name in names))
@@ -231,10 +252,8 @@ class Served:
             log_level="warning",
             access_log=False,
             server_header=False,
-            headers=list(HEADERS.items()),
-            limit_concurrency=MOST_CONNECTIONS,
             timeout_keep_alive=5,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=ENDING,
         )
         self._server = uvicorn.Server(config)
 

@@ -6,8 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +140,6 @@ def _served(config: Config, address: str, name: str | None, items: Items | None)
 
 def routes(app: FastAPI, room: TryRoom) -> None:
     """What the page asks for."""
-    pool = ThreadPoolExecutor(2 * len(room.models), thread_name_prefix="answer")
 
     @app.get("/api/session")
     def session() -> dict[str, Any]:
@@ -171,11 +169,11 @@ def routes(app: FastAPI, room: TryRoom) -> None:
     async def answer(request: Request) -> Response:
         sent = await server.sent(SentQuestion, request)
         await run_in_threadpool(room.question, sent)  # what is wrong with it is told before anything is streamed
-        lines = streamed(pool, lambda hear: room.answer(sent, hear))
+        lines = streamed(lambda hear: room.answer(sent, hear))
         return StreamingResponse(lines, media_type="application/x-ndjson")
 
 
-async def streamed(pool: ThreadPoolExecutor, work: Callable[[Hear], dict[str, Any]]) -> AsyncIterator[bytes]:
+async def streamed(work: Callable[[Hear], dict[str, Any]]) -> AsyncIterator[bytes]:
     """What a work in a thread tells, a line of JSON each: ``{"text": …}`` as it comes, at last ``{"answer": …}``.
 
     A fault is ``{"error": …}``. Whoever stops reading ends the work at the next token.
@@ -183,7 +181,8 @@ async def streamed(pool: ThreadPoolExecutor, work: Callable[[Hear], dict[str, An
     loop, told, over = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any] | None](), threading.Event()
 
     def tell(line: dict[str, Any] | None) -> None:
-        loop.call_soon_threadsafe(told.put_nowait, line)
+        with suppress(RuntimeError):  # the server has ended meanwhile
+            loop.call_soon_threadsafe(told.put_nowait, line)
 
     def hear(text: str) -> None:
         if over.is_set():
@@ -203,10 +202,9 @@ async def streamed(pool: ThreadPoolExecutor, work: Callable[[Hear], dict[str, An
         finally:
             tell(None)
 
-    task = loop.run_in_executor(pool, done)
+    threading.Thread(target=done, daemon=True).start()  # it may wait for a server longer than this process lasts
     try:
         while (line := await told.get()) is not None:
             yield json.dumps(line).encode() + b"\n"
-        await task
     finally:
         over.set()

@@ -8,7 +8,11 @@ and what places them come back, no name and no date.
 from __future__ import annotations
 
 import os
+import sys
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -25,6 +29,10 @@ NAME = "the image"
 """What a file that was handed in is called in messages."""
 #: Bytes of a file that may be handed in.
 MOST_BYTES = 2**28
+
+
+#: So many are decoded at a time: each may take all of its memory.
+_PLACES = threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,11 @@ class HandedIn:
 
 def decoded(content: bytes, bounds: Bounds | None = None) -> HandedIn:
     """An image of a file's content, decoded by a process of its own; raises ``ImageError``, which names no file."""
-    bounds = bounds or Bounds()
+    with _PLACES:
+        return _decoded(content, bounds or Bounds())
+
+
+def _decoded(content: bytes, bounds: Bounds) -> HandedIn:
     spawned = get_context("spawn")  # the caller has threads and may hold a GPU, which do not survive a fork
     here, there = spawned.Pipe()
     process = spawned.Process(target=_work, args=(there, bounds.memory), daemon=True)
@@ -77,18 +89,36 @@ def decoded(content: bytes, bounds: Bounds | None = None) -> HandedIn:
 
 def _work(there: Connection, memory: int) -> None:
     """In the process: answers with the encoded and the shown image, or with why there is none."""
+    end_with_parent()
+    _limit(memory)
+    with _as_file(there.recv_bytes()) as path:
+        try:
+            there.send((images.payload(path), image_files.read(path).array))
+        except ImageError as error:
+            there.send(f"{NAME}: {error.plain or 'it cannot be read'}")
+        except MemoryError:
+            there.send(f"{NAME} needs more than {memory} bytes of memory; shrink it")
+
+
+def _limit(memory: int) -> None:
+    """No more memory than this, as far as the system can hold a process to it (macOS cannot), and no core dump."""
     import resource
 
-    end_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    try:
-        file = os.memfd_create("image")  # in memory: nothing is written to a disk
-        path = Path(f"/proc/self/fd/{file}")
-        with os.fdopen(file, "wb", closefd=False) as held:
-            held.write(there.recv_bytes())
-        there.send((images.payload(path), image_files.read(path).array))
-    except ImageError as error:
-        there.send(f"{NAME}: {error.plain or 'it cannot be read'}")
-    except MemoryError:
-        there.send(f"{NAME} needs more than {memory} bytes of memory; shrink it")
+    if sys.platform != "darwin":
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+@contextmanager
+def _as_file(content: bytes) -> Iterator[Path]:
+    """A path to read the content at: in memory where the system has such files, else in a folder that ends with it."""
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("image"), "w+b") as held:
+            held.write(content)
+            held.flush()
+            yield Path(f"/proc/self/fd/{held.fileno()}")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "image"
+        path.write_bytes(content)
+        yield path

@@ -4,11 +4,11 @@
 export function el(name, properties = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(properties)) {
-    if (value === undefined || value === null || value === false) continue;
+    if (value === undefined || value === null || (value === false && !key.startsWith("aria-"))) continue;
     if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
     else if (key === "class") made.className = value;
     else if (key === "dataset") Object.assign(made.dataset, value);
-    else if (value === true) made.setAttribute(key, "");
+    else if (value === true && !key.startsWith("aria-")) made.setAttribute(key, "");
     else made.setAttribute(key, String(value));
   }
   made.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== false));

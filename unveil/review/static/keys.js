@@ -1,4 +1,5 @@
-// Keys: one table, which is also what the help shows. Single keys do nothing while somebody types.
+// Keys: one table, which is also what the help shows. Single keys do nothing while somebody types, none while a dialog is
+// open or something is being saved.
 
 import { el, fill } from "./dom.js";
 
@@ -23,7 +24,7 @@ export function listen(table) {
   const pressed = (event) => {
     const row = acts.get(spelled(event));
     if (!row || event.isComposing || event.defaultPrevented) return;
-    if (document.querySelector("dialog[open]") || (event.target.closest?.(TYPED) && !taken(row, event.target))) return;
+    if (document.querySelector("dialog[open], main[inert]") || (event.target.closest?.(TYPED) && !taken(row, event.target))) return;
     if (row.when && !row.when()) return;
     if (row.act(event) !== false) event.preventDefault();
   };

@@ -55,6 +55,9 @@ function trim(path) {
   }
 }
 
+/** Whether an image is here, or on its way. */
+export const begun = (path) => known.has(path);
+
 /** Whether an image is here already. */
 export const has = (path) => Boolean(known.get(path)?.done);
 

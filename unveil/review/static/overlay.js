@@ -20,8 +20,14 @@ export function heat(value) {
   return HEAT[first].map((from, k) => Math.round(from + (at - first) * (HEAT[first + 1][k] - from)));
 }
 
-/** A mark on the screen; `chosen` with the handles by which it is taken hold of. */
-export function drawMark(context, view, mark, style, { opacity = 1, chosen = false, grips = [] } = {}) {
+/** A mark on the screen, and its name; `chosen` with the handles by which it is taken hold of. */
+export function drawMark(context, view, mark, style, options) {
+  drawPlace(context, view, mark, style, options);
+  drawName(context, view, mark, style, options);
+}
+
+/** The place of a mark alone. */
+export function drawPlace(context, view, mark, style, { opacity = 1, chosen = false, grips = [] } = {}) {
   if (!mark.box) return;
   const { colour, dashes } = STYLES[style] ?? STYLES.other;
   context.save();
@@ -35,7 +41,6 @@ export function drawMark(context, view, mark, style, { opacity = 1, chosen = fal
     context.stroke();
   }
   context.setLineDash([]);
-  name(context, view, mark, colour);
   if (chosen) grips.forEach((grip) => handle(context, view.toScreen(grip.at), grip.between, colour));
   context.restore();
 }
@@ -62,12 +67,21 @@ function handle(context, [x, y], between, colour) {
   context.stroke();
 }
 
+/** What stands at a mark. Its label may be read from the right, or turn what follows: it is set apart (U+2068, U+2069). */
+export function nameOf({ label, confidence, state }) {
+  const sure = confidence === null || confidence === undefined ? "" : ` ${Math.round(confidence * 100)} %`;
+  const found = STATES[state] ? ` · ${STATES[state]}` : "";
+  return `\u2068${label || "name?"}\u2069${sure}${found}`;
+}
+
 /** The name of a mark, outside of it where there is room: it covers no lesion. */
-function name(context, view, mark, colour) {
-  const sure = mark.confidence === null || mark.confidence === undefined ? "" : ` ${Math.round(mark.confidence * 100)} %`;
-  const state = STATES[mark.state] ? ` · ${STATES[mark.state]}` : "";
-  const text = `${mark.label || "name?"}${sure}${state}`;
+export function drawName(context, view, mark, style, { opacity = 1 } = {}) {
+  if (!mark.box) return;
+  const { colour } = STYLES[style] ?? STYLES.other;
+  const text = nameOf(mark);
   const [left, top, , bottom] = view.boxToScreen(mark.box);
+  context.save();
+  context.globalAlpha = opacity;
   context.font = FONT;
   const width = context.measureText(text).width + 8;
   const x = Math.min(Math.max(left, 0), Math.max(0, view.canvas[0] - width));
@@ -77,6 +91,7 @@ function name(context, view, mark, colour) {
   context.fillStyle = colour;
   context.textBaseline = "middle";
   context.fillText(text, x + 4, y + 8.5);
+  context.restore();
 }
 
 /** A text with a dark edge, so that it can be read on any grey. */
@@ -103,14 +118,18 @@ export function drawSides(context, view, orientation) {
   plain(context, down, width / 2, height - 12);
 }
 
+/** What a length in millimetres rests on: a projection enlarges, and by how much is not known of the detector alone. */
+export const restsOn = ({ spacing_source: source }) => (source === "ImagerPixelSpacing" ? " at the detector" : "");
+
 /** The length between two points of the image: in millimetres where the spacing is known, else in pixels. */
-export function lengthOf([x, y], [u, v], spacing) {
+export function lengthOf([x, y], [u, v], picture) {
+  const { spacing } = picture;
   if (!spacing) return `${Math.hypot(u - x, v - y).toFixed(1)} px`;
-  return `${Math.hypot((u - x) * spacing[1], (v - y) * spacing[0]).toFixed(1)} mm`;
+  return `${Math.hypot((u - x) * spacing[1], (v - y) * spacing[0]).toFixed(1)} mm${restsOn(picture)}`;
 }
 
 /** A ruler between two points of the image. */
-export function drawRuler(context, view, from, to, spacing) {
+export function drawRuler(context, view, from, to, picture) {
   const [a, b] = [view.toScreen(from), view.toScreen(to)];
   for (const [stroke, width] of [["rgb(0 0 0 / .7)", 4], ["#fff", 1.5]]) {
     context.strokeStyle = stroke;
@@ -120,11 +139,12 @@ export function drawRuler(context, view, from, to, spacing) {
     context.lineTo(...b);
     context.stroke();
   }
-  plain(context, lengthOf(from, to, spacing), (a[0] + b[0]) / 2, (a[1] + b[1]) / 2 - 12);
+  plain(context, lengthOf(from, to, picture), (a[0] + b[0]) / 2, (a[1] + b[1]) / 2 - 12);
 }
 
 /** A bar of a round length at the lower left. */
-export function drawScale(context, view, spacing) {
+export function drawScale(context, view, picture) {
+  const { spacing } = picture;
   if (!spacing) return;
   const most = 120 / view.scale * spacing[1];
   const step = 10 ** Math.floor(Math.log10(most));
@@ -139,7 +159,7 @@ export function drawScale(context, view, spacing) {
     context.lineTo(14 + width, y);
     context.stroke();
   }
-  plain(context, `${length} mm`, 14, y - 12, "left");
+  plain(context, `${length} mm${restsOn(picture)}`, 14, y - 12, "left");
 }
 
 /** The part of the image that a model saw. */

@@ -1,18 +1,16 @@
 // The panel beside the image: what the item is, its texts, its marks, and what is decided about it.
 
 import { el, fill } from "./dom.js";
-import { shown } from "./words.js";
+import { keyOf, placesOf, titleOf } from "./layers.js";
+import { VERDICTS, decided } from "./verdicts.js";
+import { chip, shown } from "./words.js";
 
-export const VERDICTS = {
-  accept: ["Accept", "a"], reject: ["Reject", "r"], unsure: ["Unsure", "n"], skip: ["Skip", "Ctrl+Space"],
-  phi: ["Flag: names a person", "p"], "bad-image": ["Flag: bad image", "d"],
-};
 const REASONS = {
   "wrong-location": "wrong place", "wrong-finding": "wrong name", "missing-finding": "finding missing",
   "wrong-severity": "wrong severity", "negation-error": "denied or not", "unsafe-advice": "unsafe advice",
   "ambiguous-truth": "truth is ambiguous",
 };
-const SIDES = { left: ["Left is better", "1"], right: ["Right is better", "2"], tie: ["Neither", "0"] };
+const SIDES = { left: ["Left", "1"], right: ["Right", "2"], tie: ["Neither", "0"] };
 const COMPLETENESS = {
   partial: "Only some of what is there was annotated: what a model names besides is not proven wrong.",
   unknown: "Whether all that is there was annotated is not known: what a model names besides is not proven wrong.",
@@ -36,7 +34,7 @@ export class Panel {
     this.marks = el("div", { class: "marks" });
     this.choice = el("div", { class: "choice" });
     fill(
-      this.host, this.about(), this.texts, item.subject === "record" || item.subject === "dialogue" ? this.marks : null,
+      this.host, this.about(), this.texts, item.subject === "record" ? this.marks : null,
       this.suggestions(), this.readings(), this.details(), this.choice,
     );
     this.update(work.state);
@@ -49,8 +47,8 @@ export class Panel {
     return el(
       "header", { class: "about" },
       el("h1", {}, name),
-      el("p", { class: "soft" }, [...words, ...who].filter(Boolean).join(" · ")),
-      el("p", { class: "why" }, el("span", { class: "tag" }, why)),
+      el("p", { class: "soft" }, [...words, ...who].filter(Boolean).flatMap((word, at) => [at ? " · " : "", el("bdi", {}, word)])),
+      why && el("p", { class: "why" }, el("span", { class: "tag" }, why)),
       COMPLETENESS[about.completeness] && el("p", { class: "notice" }, COMPLETENESS[about.completeness]),
     );
   }
@@ -59,6 +57,7 @@ export class Panel {
   update(state) {
     this.showTexts(state);
     this.showMarks(state);
+    this.showTaken();
     this.showChoice(state);
     for (const box of this.host.querySelectorAll("[data-reason]")) box.checked = state.reasons.includes(box.dataset.reason);
     for (const button of this.host.querySelectorAll("[data-severity]")) {
@@ -73,16 +72,19 @@ export class Panel {
     const pair = this.item.subject === "pair";
     fill(this.texts, this.item.texts.map((text) => this.text(text, state, pair)));
     this.texts.classList.toggle("pair", pair);
+    this.showPicked();
   }
 
   text(text, state, pair) {
     const now = text.field ? state.texts[text.field] : text.text;
     const other = pair && { left: state.texts.right, right: state.texts.left }[text.field];
     const edits = this.editing.has(text.field);
-    const title = text.title || { left: "Left", right: "Right" }[text.field];
+    const title = titleOf(text);
+    const [layer, onbox] = [keyOf(text), (box) => this.acts.showBox(keyOf(text), box)];
+    const read = this.item.subject === "prediction" ? placesOf(this.item, text, state) : [];
     const changed = text.field && now !== text.text;
     return el(
-      "section", { class: `text ${text.field}` },
+      "section", { class: `text ${text.field}`, dataset: { text: layer } },
       el(
         "h2", {}, title, changed && el("span", { class: "tag" }, "changed"),
         text.editable && el("button", {
@@ -94,7 +96,8 @@ export class Panel {
         ? el("textarea", {
           "aria-label": title, dir: "auto", oninput: (event) => this.acts.text(text.field, event.target.value),
         }, now)
-        : el("p", { dir: "auto" }, shown(now, { beside: other || undefined, onbox: this.acts.showBox })),
+        : el("p", { dir: "auto" }, shown(now, { beside: other || undefined, onbox, layer })),
+      !edits && layer === "answer" && read.length > 0 && el("p", { class: "read" }, read.map((mark) => chip(mark, { layer, onbox }))),
     );
   }
 
@@ -108,11 +111,33 @@ export class Panel {
   }
 
   showMarks(state) {
-    if (this.item.subject !== "record" && this.item.subject !== "dialogue") return;
+    if (this.item.subject !== "record") return;
     if (this.marks.contains(document.activeElement) && document.activeElement.matches("input")) return;
     const list = el("datalist", { id: "labels" }, this.session.labels.map((label) => el("option", { value: label })));
     const rows = state.marks.map((mark, at) => this.mark(mark, at));
-    fill(this.marks, el("h2", {}, "Findings"), list, rows.length ? el("ol", {}, rows) : el("p", { class: "soft" }, "None."));
+    fill(
+      this.marks,
+      el("h2", {}, "Findings", el("button", {
+        type: "button", class: "quiet", title: "a finding of the image as a whole, without a place", onclick: () => this.acts.add(),
+      }, "Add finding ", el("kbd", {}, "l"))),
+      list, rows.length ? el("ol", {}, rows) : el("p", { class: "soft" }, "None."),
+    );
+    this.showPicked();
+  }
+
+  /** Marks what belongs to the mark that is chosen on the image. */
+  showPicked() {
+    const picked = this.acts.picked();
+    for (const one of this.host.querySelectorAll("[data-layer]")) {
+      const { layer, at, box } = one.dataset;
+      const own = picked && layer === picked.layer && (at === undefined ? box === picked.box : Number(at) === picked.at);
+      if (!own) one.removeAttribute("aria-current");
+      else if (!one.hasAttribute("aria-current")) {
+        one.setAttribute("aria-current", "true");
+        one.closest("details")?.setAttribute("open", "");
+        one.scrollIntoView({ block: "nearest" });
+      }
+    }
   }
 
   /** Puts the cursor where a finding has no name yet. */
@@ -130,37 +155,52 @@ export class Panel {
 
   mark(mark, at) {
     const place = mark.box ? mark.box.map(Math.round).join(", ") : "no place";
-    const fixed = this.item.subject !== "record";
     return el(
-      "li", { class: at === this.acts.selected() ? "chosen" : "" },
+      "li", { dataset: { layer: "own", at } },
       el("input", {
-        value: mark.label, list: "labels", "aria-label": `name of finding ${at + 1}`, maxlength: 200, disabled: fixed,
-        onchange: (event) => this.acts.relabel(at, event.target.value), onfocus: () => this.acts.select(at),
+        value: mark.label, list: "labels", dir: "auto", "aria-label": `name of finding ${at + 1}`, placeholder: "name", maxlength: 200,
+        onchange: (event) => this.acts.relabel(at, event.target.value), onfocus: () => this.acts.select("own", at),
       }),
-      el("button", { type: "button", class: "quiet place", title: "show on the image", onclick: () => this.acts.select(at) }, place),
-      !fixed && el("button", { type: "button", class: "quiet", "aria-label": `delete finding ${at + 1}`, onclick: () => this.acts.remove(at) }, "✕"),
+      el("button", { type: "button", class: "quiet place", title: "show on the image", onclick: () => this.acts.select("own", at) }, place),
+      el("button", { type: "button", class: "quiet", "aria-label": `delete finding ${at + 1}`, onclick: () => this.acts.remove(at) }, "✕"),
     );
   }
 
   suggestions() {
     const all = this.item.suggestions ?? [];
     if (!all.length) return null;
+    const counts = {};
     return el(
       "details", { class: "suggestions" }, el("summary", {}, `${all.length} suggested by models`),
-      el("ul", {}, all.map((one) => el(
-        "li", {},
-        el("span", {}, `${one.label}${one.confidence === null ? "" : ` ${Math.round(one.confidence * 100)} %`}`, el("small", { class: "soft" }, ` ${one.model}`)),
-        el("button", { type: "button", class: "quiet", onclick: () => this.acts.take([one]) }, "Take over"),
-      ))),
-      el("button", { type: "button", class: "quiet", onclick: () => this.acts.take(all) }, "Take all over"),
+      el("ul", {}, all.map((one) => {
+        const [layer, at] = [`model ${one.model}`, counts[one.model] = (counts[one.model] ?? -1) + 1];
+        const sure = one.confidence === null ? "" : ` ${Math.round(one.confidence * 100)} %`;
+        return el(
+          "li", { dataset: { layer, at } },
+          el("button", { type: "button", class: "quiet", title: "show on the image", onclick: () => this.acts.select(layer, at) },
+            el("bdi", {}, one.label), sure, el("small", { class: "soft" }, " ", el("bdi", {}, one.model))),
+          el("button", { type: "button", class: "quiet take", onclick: () => this.acts.take([one]) }, "Take over"),
+        );
+      })),
+      el("button", { type: "button", class: "quiet", onclick: () => this.acts.take(all) }, "Take all over ", el("kbd", {}, "y")),
     );
+  }
+
+  /** Tells of each suggestion whether it is among the findings. */
+  showTaken() {
+    const buttons = this.host.querySelectorAll(".suggestions .take");
+    buttons.forEach((button, at) => {
+      const taken = this.acts.has(this.item.suggestions[at]);
+      button.setAttribute("aria-disabled", String(taken));
+      button.textContent = taken ? "Taken over" : "Take over";
+    });
   }
 
   readings() {
     const read = this.item.readings ?? [];
     if (!read.length) return null;
     return el("section", { class: "readings" }, el("h2", {}, "Readings"), el("ul", {}, read.map((one) => el(
-      "li", {}, `${one.reader}: ${VERDICTS[one.verdict]?.[0] ?? one.verdict}`,
+      "li", {}, el("bdi", {}, one.reader), `: ${decided(one.verdict).toLowerCase()}`,
       one.comment && el("p", { class: "soft", dir: "auto" }, one.comment),
     ))));
   }
@@ -189,12 +229,12 @@ export class Panel {
     const saved = this.work.edited ? "Save what was changed" : subject === "pair" ? "Save" : "Accept";
     fill(
       this.choice,
-      sides && el("div", { class: "row" }, sides),
+      sides && el("div", { class: "row", role: "group", "aria-label": "which side is better" }, el("span", { class: "soft" }, "Better:"), sides),
       el("button", { type: "button", class: "main", onclick: () => this.acts.submit() }, saved, " ", el("kbd", {}, "Ctrl+Enter")),
       el("div", { class: "row" }, Object.entries(VERDICTS).filter(([name]) => name !== "accept").map(([name, [title, key]]) => el("button", {
         type: "button", "aria-pressed": verdict === name, onclick: () => this.acts.decide(name),
       }, title, " ", el("kbd", {}, key)))),
-      decision && el("p", { class: "soft" }, `Decided: ${(VERDICTS[verdict]?.[0] ?? "Corrected").toLowerCase()}, ${decision.time.slice(0, 16).replace("T", " ")} UTC. `, el("button", {
+      decision && el("p", { class: "soft" }, `${decided(verdict)}, ${decision.time.slice(0, 16).replace("T", " ")} UTC. `, el("button", {
         type: "button", class: "quiet", onclick: () => this.acts.withdraw(),
       }, "Take it back")),
     );

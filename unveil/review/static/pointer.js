@@ -6,7 +6,8 @@ import { dragged } from "./window.js";
 const REACH = { mouse: 8, pen: 10, touch: 18 };
 const A_CLICK = 3;
 
-/** Lets pointers act on a viewer by its tool. Two fingers zoom and pan with every tool, the right button sets the window. */
+/** Lets pointers act on a viewer by its tool. Two fingers zoom and pan with every tool, the right button sets the window.
+ * Returns what ends a drag in its midst, as if it had not begun. */
 export function listen(viewer, canvas) {
   const fingers = new Map();
   let drag = null;
@@ -70,6 +71,11 @@ export function listen(viewer, canvas) {
     const speed = event.ctrlKey ? 0.01 : 0.0015;  // a pinch on a pad comes as a wheel with Ctrl
     viewer.zoomBy(Math.exp(-event.deltaY * lines * speed), at(event));
   }, { passive: false });
+  return () => {
+    drag?.cancel?.();
+    drag = pinch = null;
+    fingers.clear();
+  };
 }
 
 function spread([[x, y], [u, v]]) {
@@ -81,6 +87,16 @@ const markUnder = (viewer, point, reach) => (
     ? markAt(viewer.editable.marks, viewer.view.toImage(point), reach / viewer.view.scale) : -1
 );
 
+/** The smallest of the marks at a point that are only looked at, as [layer, number]; undefined where there is none. */
+function otherUnder(viewer, point, reach) {
+  if (viewer.hidden) return undefined;
+  const place = viewer.view.toImage(point);
+  const found = viewer.layers.filter((layer) => layer.visible && !layer.editable)
+    .map(({ id, marks }) => ({ id, marks, at: markAt(marks, place, reach / viewer.view.scale) })).filter(({ at }) => at >= 0);
+  const best = found[markAt(found.map(({ marks, at }) => marks[at]), place, Infinity)];
+  return best && [best.id, best.at];
+}
+
 function handleUnder(viewer, point, reach) {
   const mark = viewer.hidden ? null : viewer.chosen;
   return mark && handleAt(mark, viewer.view.toImage(point), reach / viewer.view.scale);
@@ -91,7 +107,8 @@ function cursor(viewer, point) {
   if (tool === "select") {
     const handle = handleUnder(viewer, point, point.reach);
     if (handle) return handle.cursor;
-    return markUnder(viewer, point, point.reach / 2) >= 0 ? "move" : "grab";
+    if (markUnder(viewer, point, point.reach / 2) >= 0) return "move";
+    return otherUnder(viewer, point, point.reach / 2) ? "pointer" : "grab";
   }
   return { pan: "grab", window: "ns-resize" }[tool] ?? "crosshair";
 }
@@ -162,7 +179,10 @@ function ruling(viewer, start) {
 function selecting(viewer, start, reach) {
   const handle = handleUnder(viewer, start, reach);
   const number = handle ? viewer.selected : markUnder(viewer, start, reach / 2);
-  if (number < 0) return panning(viewer, start, () => viewer.select(-1));
+  if (number < 0) {
+    const other = otherUnder(viewer, start, reach / 2);
+    return panning(viewer, start, () => (other ? viewer.pick(...other) : viewer.select(-1)));
+  }
   if (number !== viewer.selected) viewer.select(number);
   const size = viewer.view.image;
   const from = viewer.view.toImage(start);

@@ -1,16 +1,19 @@
 // The room of reviews: one item after the other, what is changed on it, and what is decided about it.
 
+import { Ahead, imageAhead, imageOf } from "./ahead.js";
 import { Failed, get, post } from "./api.js";
 import { el, fill, say } from "./dom.js";
 import { ending } from "./ending.js";
 import { help, listen } from "./keys.js";
+import { layersOf } from "./layers.js";
 import { List } from "./list.js";
-import { has, load } from "./load.js";
-import { Panel, VERDICTS } from "./panel.js";
+import { begun, has, load } from "./load.js";
+import { Panel } from "./panel.js";
+import { VERDICTS, decided } from "./verdicts.js";
 import { Viewer } from "./viewer.js";
-import { Work, whole } from "./work.js";
+import { Work, same, whole } from "./work.js";
 
-/** Items whose images are fetched ahead. */
+/** Items that are fetched ahead. */
 const AHEAD = 3;
 
 export async function start(session, main) {
@@ -31,16 +34,17 @@ class Review {
     fill(main, queue, image, side);
     document.querySelector(".top").append(this.bar(queue));
     this.viewer = new Viewer(image, { presetKeys: session.subject !== "pair" });
-    this.list = new List(queue, { onopen: (entry) => this.open(entry) });
+    this.ahead = new Ahead();
+    this.list = new List(queue, { verdicts: session.verdicts, onopen: (entry) => this.open(entry), onchoose: () => this.tellWhere() });
     this.panel = new Panel(side, session, this.acts());
     this.viewer.addEventListener("edit", ({ detail }) => {
       this.work.change({ marks: detail.marks.map(whole) });
       this.panel.askName();
     });
     this.viewer.addEventListener("name", ({ detail }) => this.panel.rename(detail.at));
-    this.viewer.addEventListener("select", () => this.panel.showMarks(this.work.state));
+    this.viewer.addEventListener("select", () => this.panel.showPicked());
     listen(this.keys());
-    addEventListener("pagehide", () => this.work?.leave());
+    addEventListener("pagehide", () => this.work?.leave({ keepalive: true }));
     addEventListener("hashchange", () => this.openNamed());
   }
 
@@ -74,74 +78,133 @@ class Review {
     }
   }
 
-  /** The entry at a place of the queue, or what is said where there is none. */
-  async openPlace(place) {
-    const { entries } = await get(`/api/queue?start=${Math.max(0, place)}&count=${1 + AHEAD}`);
-    if (!entries.length) {
-      if (!this.item) fill(this.panel.host, el("p", {}, "There is nothing to decide yet."));
-      return ending();
+  /** Opens the next of the items that are gone through, from a place of the queue on, or back from there; whether it
+   * did. */
+  async openPlace(place, back = false) {
+    let entries;
+    try {
+      entries = await this.list.from(place, 1 + AHEAD, back);
+    } catch (error) {
+      say(error.message, "bad");
+      return false;
     }
-    await this.open(entries[0]);
-    for (const entry of entries.slice(1)) load(`${imageOf(entry)}?ahead=true`).catch(() => {});  // told when it is shown
+    if (!entries.length) {
+      await this.end(back);
+      return false;
+    }
+    const opened = await this.open(entries[0]);
+    if (opened) this.ahead.fetch(entries.slice(1));
+    return opened;
   }
 
+  /** Says that there are no more. */
+  end(back) {
+    const { chosen } = this.list;
+    if (back) return say(chosen ? `this is the first one of “${chosen}”` : "this is the first one");
+    if (!this.item) fill(this.panel.host, el("p", {}, "There is nothing to decide yet."));
+    return ending(chosen && `No further one of “${chosen}”, of which alone you go through.`).catch((error) => say(error.message, "bad"));
+  }
+
+  /** Shows an entry; whether it could be. */
   async open(entry) {
     const began = performance.now();
-    await this.work?.leave();
     this.opening?.abort();
     const opening = this.opening = new AbortController();
+    const { signal } = opening;
     try {
-      const waits = load(imageOf(entry), { signal: opening.signal }).then((image) => ({ image }), (fault) => ({ fault }));
-      const item = await get(`/api/items/${entry.number}`, { signal: opening.signal });
-      this.entry = entry;
-      this.show(item);
+      await this.work?.leave();
+      const early = await this.ahead.take(entry);
+      if (signal.aborted) return false;
+      const told = get(`/api/items/${entry.number}`, { signal });  // by which it is noted that it is seen
+      told.catch(() => {});  // said below
+      const waits = this.image(entry, signal).then((image) => ({ image }), (fault) => ({ fault }));
+      if (early) this.show(early, entry);
+      else this.show(await told, entry);
       const { image, fault } = await waits;
-      if (opening.signal.aborted) return;
+      const item = await told;
+      if (signal.aborted) return false;
+      if (early && !same(early, item) && !this.work.open) this.show(item, entry);  // changed since, as in another tab
       if (fault) this.viewer.fail(fault.message);
       else this.viewer.show(image.picture, image.samples);
       this.layers();
-      this.viewer.setMap(item.map ? await get(`/api/items/${entry.number}/map`, { signal: opening.signal }) : null);
+      this.viewer.setMap(item.map ? await get(`/api/items/${entry.number}/map`, { signal }) : null);
       this.main.dataset.shown = item.name;
-      performance.measure("item", { start: began, end: performance.now(), detail: { ahead: has(imageOf(entry)) } });
+      performance.measure("item", { start: began, end: performance.now(), detail: { ahead: Boolean(early) } });
+      return true;
     } catch (error) {
       if (error.name !== "AbortError") say(error.message, "bad");
+      return this.item?.number === entry.number;
     }
   }
 
-  show(item) {
+  /** The image of an entry, which may be here already: then it is noted that it is seen. */
+  async image(entry, signal) {
+    if (!begun(imageAhead(entry))) return load(imageOf(entry), { signal });
+    const image = await load(imageAhead(entry), { signal });
+    await post(`${imageOf(entry)}/shown`, {});
+    return image;
+  }
+
+  show(item, entry = this.entry) {
+    const other = item.number !== this.item?.number;
+    this.work?.end();
     this.item = item;
+    this.entry = entry;
     this.work = new Work(item, {
       onchange: (state) => { this.panel.update(state); this.layers(); },
       onfail: (error) => say(`the draft is not kept: ${error.message}`, "bad"),
     });
+    this.viewer.select(-1);
+    if (other) this.viewer.fail();  // no marks over another item's image
     this.panel.show(item, this.work);
-    this.list.mark(item.number);
+    this.list.mark(item.number, item.decision?.verdict ?? null);
     history.replaceState(null, "", `#item=${item.number}`);
-    this.where.textContent = `${this.entry.place + 1} of ${this.session.total} · ${this.session.decided} decided`;
+    this.tellWhere();
     this.layers();
+    this.lock(false);
+  }
+
+  tellWhere() {
+    if (!this.entry) return;
+    const { chosen } = this.list;
+    this.where.textContent = `${this.entry.place + 1} of ${this.session.total} · ${this.session.decided} decided${chosen && ` · only ${chosen}`}`;
   }
 
   layers() {
-    const { suggestions = [], subject } = this.item;
-    const own = { id: "own", title: subject === "record" ? "Annotation" : "Answer", style: "truth", visible: true, opacity: 1, editable: subject === "record" };
-    const marks = this.work.state.marks.map((mark) => ({ ...mark, polygon: mark.polygon ?? [] }));
-    const layers = [{ ...own, marks }];
-    for (const model of new Set(suggestions.map((one) => one.model))) {
-      layers.push({ id: model, title: model, style: "model", visible: true, opacity: 1, editable: false,
-        marks: suggestions.filter((one) => one.model === model).map((one) => ({ ...one, polygon: [] })) });
+    this.viewer.setLayers(layersOf(this.item, this.work.state));
+  }
+
+  /** While something is saved nothing can be changed: it would be neither saved nor kept. */
+  lock(locked) {
+    if (locked === this.main.inert) return;
+    const { activeElement } = document;
+    if (locked) {
+      this.focused = this.main.contains(activeElement) ? activeElement : null;
+      this.viewer.letGo();
     }
-    this.viewer.setLayers(layers);
+    this.main.inert = locked;
+    this.main.setAttribute("aria-busy", String(locked));
+    if (!locked) (this.focused?.isConnected ? this.focused : this.focused && this.main)?.focus({ preventScroll: true });
   }
 
   acts() {
     return {
       text: (field, text) => this.work.change({ texts: { ...this.work.state.texts, [field]: text } }, `text ${field}`),
-      showBox: (box) => this.viewer.flash?.(box),
-      select: (at) => this.viewer.select(at),
-      selected: () => this.viewer.selected,
+      showBox: (layer, box) => this.showBox(layer, box),
+      select: (layer, at) => {
+        this.viewer.pick(layer, at);
+        const box = this.viewer.layerOf(layer)?.marks[at]?.box;
+        if (box) this.viewer.reveal(box);
+      },
+      picked: () => {
+        const { layer, at } = this.viewer.picked ?? {};
+        return layer && { layer, at, box: this.viewer.layerOf(layer)?.marks[at]?.box?.join(" ") };
+      },
+      add: () => this.add(),
       relabel: (at, label) => this.marks((marks) => marks.map((mark, k) => (k === at ? { ...mark, label } : mark))),
       remove: (at) => this.marks((marks) => marks.filter((_, k) => k !== at)),
-      take: (all) => this.marks((marks) => [...marks, ...all.map(whole)]),
+      has: (one) => this.work.state.marks.some((mark) => alike(mark, one)),
+      take: (all) => this.take(all),
       reason: (reason) => this.work.change({ reasons: toggled(this.work.state.reasons, reason) }),
       severity: (level) => this.work.change({ severity: this.work.state.severity === level ? null : level }),
       comment: (comment) => this.work.change({ comment }, "comment"),
@@ -150,6 +213,29 @@ class Review {
       decide: (verdict) => this.decide(verdict),
       withdraw: () => this.withdraw(),
     };
+  }
+
+  /** Chooses the mark of a layer that lies at a box, and brings it into sight. */
+  showBox(layer, box) {
+    const at = this.viewer.layerOf(layer)?.marks.findIndex((mark) => same(mark.box, box)) ?? -1;
+    if (at < 0) return this.viewer.flash(box);
+    this.viewer.pick(layer, at);
+    return this.viewer.reveal(box);
+  }
+
+  /** A finding of the image as a whole, without a place and yet without a name. */
+  add() {
+    if (this.item.subject !== "record") return;
+    this.marks((marks) => [...marks, whole({ label: "" })]);
+    this.panel.askName();
+  }
+
+  /** Takes suggestions over, but for what is there. */
+  take(all) {
+    const { marks } = this.work.state;
+    const taken = all.filter((one, at) => ![...marks, ...all.slice(0, at)].some((other) => alike(other, one)));
+    if (!taken.length) return say(all.length > 1 ? "all of them are among the findings" : "it is among the findings");
+    return this.marks((now) => [...now, ...taken.map(whole)]);
   }
 
   marks(change) {
@@ -171,28 +257,28 @@ class Review {
   }
 
   async decide(verdict, revision = undefined) {
-    if (this.saving) return;
-    const { item, work } = this;
-    this.saving = true;
+    if (this.main.inert) return;
+    const { item, work, entry } = this;
+    this.lock(true);
     try {
       const saved = await post(`/api/items/${item.number}/decision`, work.decision(verdict, revision));
-      work.done();
+      work.saved();
       if (!item.decision && verdict !== "withdraw") this.session.decided += 1;
       if (item.decision && verdict === "withdraw") this.session.decided -= 1;
-      this.list.mark(item.number, saved.decision?.verdict ?? null);
-      this.last = this.entry;
+      this.last = entry;
       if (verdict === "withdraw" || (this.session.blind && !item.decision)) {
         this.show(saved);
         say(verdict === "withdraw" ? "taken back" : "saved: now it is told; Ctrl+Right goes on");
       } else {
-        say(`${VERDICTS[verdict]?.[0] ?? "Corrected"}: saved`);
-        await this.openPlace(this.entry.place + 1);
+        say(`${decided(saved.decision.verdict)}: saved`);
+        this.list.mark(item.number, saved.decision.verdict);
+        if (!(await this.openPlace(entry.place + 1)) && this.item === item) this.show(saved, entry);
       }
     } catch (error) {
       if (error instanceof Failed && error.status === 409) this.conflict(verdict, error.about.decision);
       else say(`not saved: ${error.message}`, "bad");
     } finally {
-      this.saving = false;
+      this.lock(false);
     }
   }
 
@@ -202,7 +288,7 @@ class Review {
     const close = (then) => () => { dialog.close(); then(); };
     fill(
       dialog, el("h1", {}, "Decided elsewhere meanwhile"),
-      el("p", {}, `In another tab: ${VERDICTS[other.verdict]?.[0] ?? other.verdict}, ${other.time.slice(11, 19)} UTC. Nothing of yours is lost.`),
+      el("p", {}, `In another tab: ${decided(other.verdict).toLowerCase()}, ${other.time.slice(11, 19)} UTC. Nothing of yours is lost.`),
       el("div", { class: "row" },
         el("button", { type: "button", class: "main", onclick: close(() => this.open(this.entry)) }, "Look at it"),
         el("button", { type: "button", onclick: close(() => this.decide(verdict, other.revision)) }, "Save mine over it")),
@@ -224,8 +310,7 @@ class Review {
     if (!this.last) return say("there is nothing to undo");
     const last = this.last;
     this.last = null;
-    await this.open(last);
-    return this.withdraw();
+    return (await this.open(last)) ? this.withdraw() : undefined;
   }
 
   redo() {
@@ -234,8 +319,7 @@ class Review {
   }
 
   step(by) {
-    const place = this.entry.place + by;
-    return place < 0 ? say("this is the first one") : this.openPlace(place);
+    return this.openPlace(this.entry.place + by, by < 0);
   }
 
   keys() {
@@ -254,7 +338,8 @@ class Review {
       { keys: ["1"], says: "of a pair: left is better", when: pair, act: () => this.prefer("left") },
       { keys: ["2"], says: "of a pair: right is better", when: pair, act: () => this.prefer("right") },
       { keys: ["0"], says: "of a pair: neither", when: pair, act: () => this.prefer("tie") },
-      { keys: ["y"], says: "take over all that models suggest", when: () => this.item?.suggestions?.length, act: () => this.acts().take(this.item.suggestions) },
+      { keys: ["y"], says: "take over all that models suggest", when: () => this.item?.suggestions?.length, act: () => this.take(this.item.suggestions) },
+      { keys: ["l"], says: "add a finding without a place", when: () => this.item?.subject === "record", act: () => this.add() },
       { keys: ["?"], says: "these keys", act: () => this.showKeys() },
     ];
     return this.table;
@@ -265,5 +350,6 @@ class Review {
   }
 }
 
-const imageOf = (entry) => `/api/items/${entry.number}/image`;
+/** Whether two marks are one: of one name at one place. */
+const alike = (one, other) => one.label === other.label && same(one.box ?? null, other.box ?? null);
 const toggled = (list, one) => (list.includes(one) ? list.filter((other) => other !== one) : [...list, one]);

@@ -1,26 +1,24 @@
 // The image viewer: canvas, tools, layers and status line. It knows nothing of saving and of decisions.
 
-import { bounds, handles, moved, stretched, withoutCorner } from "./draw.js";
+import { handles } from "./draw.js";
 import { el, fill } from "./dom.js";
 import { listen as listenToKeys } from "./keys.js";
-import { drawMark, drawRuler, drawScale, drawSeen, drawSides, heatPicture } from "./overlay.js";
-import { closed, listen as listenToPointers } from "./pointer.js";
+import { Marked } from "./marked.js";
+import { drawMark, drawName, drawPlace, drawRuler, drawScale, drawSeen, drawSides, heatPicture } from "./overlay.js";
+import { listen as listenToPointers } from "./pointer.js";
 import { Raster } from "./raster.js";
 import { LayerPanel, StatusLine, Toolbar, described } from "./viewer_parts.js";
 import { View } from "./view.js";
 import { keysOf } from "./viewer_keys.js";
 import { PRESETS, ends, extent } from "./window.js";
 
-export class Viewer extends EventTarget {
+export class Viewer extends Marked {
   #tool = "select";
-  #selected = -1;
   #ruler = null;
 
   constructor(host, { presetKeys = true } = {}) {
     super();
     this.view = new View();
-    this.layers = [];
-    this.choices = new Map();
     this.hidden = false;
     this.presetKeys = presetKeys;
     this.base = el("canvas", { class: "base" });
@@ -40,7 +38,7 @@ export class Viewer extends EventTarget {
 
   /** Shows an image; with `keep` the view stays where it is if the size is the same. */
   show(picture, samples, { keep = false } = {}) {
-    const same = this.picture?.width === picture.width && this.picture?.height === picture.height;
+    const same = this.view.image[0] === picture.width && this.view.image[1] === picture.height;
     this.picture = picture;
     this.samples = samples;
     this.raster = new Raster(picture, samples);
@@ -56,9 +54,11 @@ export class Viewer extends EventTarget {
     this.toolbar.update();
   }
 
-  /** Says why there is no image. */
-  fail(message) {
-    this.picture = this.samples = this.raster = null;
+  /** Says why there is no image; without words, that there is none yet. */
+  fail(message = "") {
+    this.letGo();
+    this.picture = this.samples = this.raster = this.#ruler = null;
+    this.points = this.sketch = null;
     this.stage.classList.add("failed");
     fill(this.words, message);
     this.draw();
@@ -73,7 +73,7 @@ export class Viewer extends EventTarget {
     this.range = range;
     this.raster?.set(range, this.turned);
     this.draw();
-    this.#tell("window", { window: range });
+    this.tell("window", { window: range });
   }
 
   /** A window by its name: a preset of CT, "file" for the file's own, "all" for the whole range. */
@@ -111,21 +111,6 @@ export class Viewer extends EventTarget {
 
   // ------------------------------------------------------------------------------------------------------- the layers
 
-  /** What lies over the image; a reader's choice of what is seen holds for the layers of the same name. */
-  setLayers(layers) {
-    this.layers = layers.map((layer) => ({ ...layer, ...this.choices.get(layer.id) }));
-    const count = this.editable?.marks.length ?? 0;
-    if (this.#selected >= count) this.#selected = -1;
-    this.panel.update();
-    this.draw();
-  }
-
-  /** What of a layer is seen: {visible, opacity}. */
-  setLayer(id, fields) {
-    this.choices.set(id, { ...this.choices.get(id), ...fields });
-    this.setLayers(this.layers);
-  }
-
   /** An attention map {width, height, values, title, mass, ratio} over the image, or null. */
   setMap(map) {
     this.map = map && { opacity: 0, threshold: 0.2, ...map };  // the image itself is seen first
@@ -154,80 +139,21 @@ export class Viewer extends EventTarget {
     this.draw();
   }
 
-  /** Shows for a moment where a box is. */
-  flash(box) {
-    this.flashed = box;
+  /** Brings a box into sight where it is not. */
+  reveal(box) {
     const [left, top, right, bottom] = this.view.sight;
     if (box[2] < left || box[0] > right || box[3] < top || box[1] > bottom) {
       this.view.centre([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]);
     }
     this.draw();
+  }
+
+  /** Shows for a moment where a box is. */
+  flash(box) {
+    this.flashed = box;
+    this.reveal(box);
     clearTimeout(this.flashing);
     this.flashing = setTimeout(() => { this.flashed = null; this.draw(); }, 1200);
-  }
-
-  get editable() {
-    return this.layers.find((layer) => layer.editable);
-  }
-
-  get selected() {
-    return this.#selected;
-  }
-
-  /** Chooses a mark of the layer that can be changed; -1 none. */
-  select(at) {
-    if (at === this.#selected) return;
-    this.#selected = at;
-    this.cornerChosen = -1;
-    this.draw();
-    this.#tell("select", { at });
-  }
-
-  /** The mark that is chosen; undefined where none is. */
-  get chosen() {
-    return this.editable?.marks[this.#selected];
-  }
-
-  /** Takes away the chosen mark, or of an outline the corner that was taken hold of last. */
-  remove() {
-    const at = this.#selected;
-    if (at < 0) return;
-    const corner = this.cornerChosen ?? -1;
-    this.cornerChosen = -1;
-    if (corner >= 0 && this.chosen.polygon?.length > 3) {
-      this.#change((mark) => withoutCorner(mark, corner), "resize");
-      return;
-    }
-    this.#selected = -1;
-    this.#edit(this.editable.marks.toSpliced(at, 1), "remove");
-  }
-
-  duplicate() {
-    const mark = this.editable?.marks[this.#selected];
-    if (!mark?.box) return;
-    const copy = { ...moved(mark, 8, 8, this.view.image), finding: null };
-    this.#selected = this.editable.marks.length;
-    this.#edit([...this.editable.marks, copy], "add");
-  }
-
-  /** Moves the chosen mark by pixels of the image, or with `resize` its right and lower side. */
-  nudge(across, down, resize = false) {
-    this.#change((mark) => (resize ? stretched : moved)(mark, across, down, this.view.image), resize ? "resize" : "move");
-  }
-
-  #change(change, kind) {
-    const at = this.#selected;
-    if (at >= 0) this.#edit(this.editable.marks.map((mark, k) => (k === at ? change(mark) : mark)), kind);
-  }
-
-  #edit(marks, kind) {
-    this.editable.marks = marks;
-    this.draw();
-    this.#tell("edit", { marks, kind });
-  }
-
-  #tell(name, detail) {
-    this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
   // --------------------------------------------------------------------------------------------------------- drawing
@@ -264,7 +190,7 @@ export class Viewer extends EventTarget {
     if (this.raster && !this.hidden) this.#over(top);
     this.top.setAttribute("aria-label", described(this));
     this.status.update(this);
-    this.#tell("view", {});
+    this.tell("view", {});
   }
 
   #over(top) {
@@ -274,19 +200,19 @@ export class Viewer extends EventTarget {
       top.drawImage(this.map.picture, left, upper, right - left, lower - upper);
       top.globalAlpha = 1;
     }
-    for (const layer of this.layers.filter((one) => one.visible)) {
-      layer.marks.forEach((mark, at) => {
-        const chosen = layer.editable && at === this.#selected;
-        if (this.hiddenMarks?.has(mark)) return;
-        drawMark(top, this.view, mark, layer.style, { opacity: layer.opacity, chosen, grips: chosen ? handles(mark) : [] });
-      });
+    const seen = this.layers.filter((one) => one.visible).flatMap((layer) => layer.marks.map((mark, at) => ({ layer, mark, at })))
+      .filter(({ mark }) => !this.hides(mark));
+    for (const { layer, mark, at } of seen) {
+      const chosen = layer.id === this.picked?.layer && at === this.picked.at;
+      drawPlace(top, this.view, mark, layer.style, { opacity: layer.opacity, chosen, grips: chosen && layer.editable ? handles(mark) : [] });
     }
+    for (const { layer, mark } of seen) drawName(top, this.view, mark, layer.style, layer);  // over the lines of others
     if (this.flashed) drawMark(top, this.view, { box: this.flashed, label: "here" }, "reader", { chosen: true });
     if (this.seen) drawSeen(top, this.view, this.seen);
-    if (this.#ruler) drawRuler(top, this.view, ...this.#ruler, this.picture.spacing);
+    if (this.#ruler) drawRuler(top, this.view, ...this.#ruler, this.picture);
     if (this.sketch?.box) drawMark(top, this.view, this.sketch, this.editable?.style ?? "reader");
     drawSides(top, this.view, this.picture.orientation);
-    drawScale(top, this.view, this.picture.spacing);
+    drawScale(top, this.view, this.picture);
   }
 
   // ----------------------------------------------------------------------------------------------------------- input
@@ -301,12 +227,12 @@ export class Viewer extends EventTarget {
     this.stage.dataset.tool = tool;
     this.toolbar.update();
     this.draw();
-    this.#tell("tool", { tool });
+    this.tell("tool", { tool });
   }
 
   #listen() {
     this.tool = "select";
-    listenToPointers(this, this.top);
+    this.letGo = listenToPointers(this, this.top);
     this.top.addEventListener("keydown", (event) => this.#key(event));
     this.keys = keysOf(this);
     listenToKeys(this.keys);
@@ -328,67 +254,6 @@ export class Viewer extends EventTarget {
     this.draw();
   }
 
-  /** What is being drawn, {box}, or null. */
-  draft(place) {
-    this.sketch = place && { label: "", polygon: [], ...place };
-    this.draw();
-  }
-
-  /** The outline that is being drawn, with the pointer as its next corner. */
-  drafted(point) {
-    if (!this.points) return;
-    const polygon = [...this.points, point];
-    this.draft({ polygon, box: bounds(polygon) });
-  }
-
-  /** A further corner of an outline; one at the first corner closes it. */
-  corner(point, reach) {
-    const [first] = this.points ?? [];
-    if (this.points?.length > 2 && Math.hypot(point[0] - first[0], point[1] - first[1]) < reach) this.closeOutline();
-    else {
-      this.points = [...(this.points ?? []), point];
-      this.drafted(point);
-    }
-  }
-
-  closeOutline() {
-    const place = this.points && closed(this.points, this.view.image);
-    this.points = this.sketch = null;
-    if (place) this.add(place);
-    else this.draw();
-  }
-
-  /** A new mark, which has no name yet. */
-  add(place) {
-    if (!this.editable) return;
-    this.#selected = this.editable.marks.length;
-    this.#edit([...this.editable.marks, { label: "", finding: null, polygon: [], ...place }], "add");
-    this.tool = "select";
-  }
-
-  askName(at) {
-    if (at >= 0) this.#tell("name", { at });
-  }
-
-  /** Shows the chosen mark as it would be; `settle` makes it so. */
-  preview(mark) {
-    this.editable.marks = this.editable.marks.map((one, at) => (at === this.#selected ? mark : one));
-    this.draw();
-  }
-
-  settle(kind) {
-    this.#edit(this.editable.marks, kind);
-  }
-
-  /** Hides the chosen mark, or shows it again. */
-  hideMark() {
-    const mark = this.chosen;
-    this.hiddenMarks ??= new WeakSet();
-    if (this.hiddenMarks.has(mark)) this.hiddenMarks.delete(mark);
-    else this.hiddenMarks.add(mark);
-    this.draw();
-  }
-
   #key(event) {
     const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [];
     if (event.key === "Enter" && this.points) this.closeOutline();
@@ -397,7 +262,7 @@ export class Viewer extends EventTarget {
       this.select(-1);
       this.draw();
     } else if (dx !== undefined && !event.ctrlKey && !event.altKey) {
-      if (this.#selected >= 0) this.nudge(dx, dy, event.shiftKey);
+      if (this.chosen?.box) this.nudge(dx, dy, event.shiftKey);
       else this.panBy(-40 * dx, -40 * dy);
     } else return;
     event.preventDefault();

@@ -12,10 +12,6 @@ const TOOLS = {
 export function keysOf(viewer) {
   const there = () => Boolean(viewer.picture);
   const some = () => viewer.selected >= 0;
-  const step = (by) => () => {
-    const count = viewer.editable?.marks.length;
-    if (count) viewer.select((viewer.selected + by + count) % count);
-  };
   const tools = Object.entries(TOOLS).map(([key, [tool, says]]) => (
     { keys: [key], says, when: there, act: () => { viewer.tool = tool; } }
   ));
@@ -31,11 +27,11 @@ export function keysOf(viewer) {
     { keys: ["/"], says: "one pixel of the image on one of the screen", when: there, act: () => viewer.actual() },
     { keys: ["+", "="], says: "larger", when: there, act: () => viewer.zoomBy(STEP) },
     { keys: ["-"], says: "smaller", when: there, act: () => viewer.zoomBy(1 / STEP) },
-    { keys: ["]"], says: "next mark", when: there, act: step(1) },
-    { keys: ["["], says: "previous mark", when: there, act: step(-1) },
+    { keys: ["]"], says: "next mark", when: there, act: () => viewer.step(1) },
+    { keys: ["["], says: "previous mark", when: there, act: () => viewer.step(-1) },
     { keys: ["Backspace", "Delete"], says: "delete the chosen mark, or corner of an outline", when: some, act: () => viewer.remove() },
     { keys: ["Ctrl+D"], says: "copy the chosen mark", when: some, act: () => viewer.duplicate() },
-    { keys: ["u"], says: "choose none", when: some, act: () => viewer.select(-1) },
+    { keys: ["u"], says: "choose none", when: () => Boolean(viewer.picked), act: () => viewer.select(-1) },
     { keys: ["Alt+H"], says: "hide the chosen mark, or show it again", when: some, act: () => viewer.hideMark() },
     ...presets,
     { keys: ["Left", "Right", "Up", "Down"], says: "on the image: move the chosen mark, with Shift its size; else the image",

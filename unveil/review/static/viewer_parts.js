@@ -1,7 +1,7 @@
 // What stands around the image: tools and windows above it, layers and the map below it, and what is under the pointer.
 
 import { el, fill } from "./dom.js";
-import { STYLES, heat } from "./overlay.js";
+import { STYLES, heat, restsOn } from "./overlay.js";
 import { PRESETS, figure, widthAndLevel } from "./window.js";
 
 const TOOLS = { select: ["Choose", "v"], pan: ["Move", "t"], window: ["Window", "w"], box: ["Box", "b"], polygon: ["Outline", "g"], ruler: ["Measure", "m"] };
@@ -87,7 +87,9 @@ function swatch(style) {
   context.strokeStyle = colour;
   context.lineWidth = 3;
   context.setLineDash(dashes);
-  context.strokeRect(1.5, -8, 40, 13);
+  context.moveTo(0, 5);
+  context.lineTo(26, 5);
+  context.stroke();
   return canvas;
 }
 
@@ -109,7 +111,7 @@ export class StatusLine {
       const at = (y * picture.width + x) * picture.samples;
       const values = [...samples.subarray(at, at + picture.samples)].map(figure).join(", ");
       const unit = picture.modality === "CT" && !picture.note ? " HU" : "";
-      const place = picture.spacing ? ` (${(pointer[0] * picture.spacing[1]).toFixed(1)}, ${(pointer[1] * picture.spacing[0]).toFixed(1)} mm)` : "";
+      const place = picture.spacing ? ` (${(pointer[0] * picture.spacing[1]).toFixed(1)}, ${(pointer[1] * picture.spacing[0]).toFixed(1)} mm${restsOn(picture)})` : "";
       parts.push(`${x}, ${y}${place}: ${values}${unit}`);
     }
     return fill(this.element, parts.join(" · "));

@@ -2,7 +2,9 @@
 
 import { el } from "./dom.js";
 
-const PIECES = /<box [^<>]*>|\s+|[^\s<]+|</g;
+const PIECES = /<box [^<>]*>|\s+|[\u202a-\u202e\u2066-\u2069]|[^\s<\u202a-\u202e\u2066-\u2069]+|</g;
+/** Characters that turn the direction of what follows: not seen, and used to make a text read as another. */
+const TURNS = /^[\u202a-\u202e\u2066-\u2069]$/;
 const BOX = /^<box ((?:-?\d+(?:\.\d+)? ?){4})>$/;
 /** Words of both texts beyond which no difference is sought: it takes time and memory by their product. */
 const MOST = 4_000_000;
@@ -15,6 +17,9 @@ export function boxOf(piece) {
   const found = BOX.exec(piece);
   return found ? found[1].trim().split(" ").map(Number) : null;
 }
+
+/** All boxes of a text. */
+export const boxesOf = (text) => pieces(text).map(boxOf).filter(Boolean);
 
 /** Which pieces of two texts are in both, by the longest common subsequence: two lists of booleans. */
 export function common(left, right) {
@@ -44,22 +49,31 @@ export function common(left, right) {
 }
 
 /**
- * A text as elements. Where `beside` is given, words that it lacks are marked; `onbox(box)` is called for a chosen chip.
+ * A text as elements. Where `beside` is given, words that it lacks are marked; `onbox(box)` is called for a chosen chip,
+ * whose place lies in `layer`.
  */
-export function shown(text, { beside, onbox } = {}) {
+export function shown(text, { beside, onbox, layer } = {}) {
   const own = pieces(text);
   const kept = beside === undefined ? own.map(() => true) : common(own, pieces(beside))[0];
   return own.map((piece, at) => {
     const box = boxOf(piece);
-    if (box) return chip(box, kept[at], onbox);
+    if (box) return chip({ box }, { layer, onbox, same: kept[at] });
+    if (TURNS.test(piece)) return turn(piece);
     return kept[at] || !piece.trim() ? piece : el("mark", {}, piece);
   });
 }
 
-function chip(box, same, onbox) {
+/** A character that would turn the text, as its number. */
+function turn(piece) {
+  const number = `U+${piece.codePointAt(0).toString(16).toUpperCase()}`;
+  return el("span", { class: "turn", title: `${number}: a character that is not seen and turns the text after it` }, number);
+}
+
+/** A place, with its name where it has one, as a button that shows it on the image. */
+export function chip({ box, label }, { layer = "", onbox, same = true }) {
   const words = box.map(Math.round).join(", ");
   return el("button", {
     type: "button", class: same ? "chip" : "chip differs", title: "show this place",
-    "aria-label": `show the place ${words}`, dataset: { box: box.join(" ") }, onclick: () => onbox?.(box),
-  }, words);
+    "aria-label": `show the place ${label ? `of ${label}, ` : ""}${words}`, dataset: { layer, box: box.join(" ") }, onclick: () => onbox?.(box),
+  }, label && el("bdi", {}, label), label && " ", words);
 }

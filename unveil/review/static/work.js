@@ -95,10 +95,9 @@ export class Work {
     }
   }
 
-  /** Keeps at once what waits to be kept, as when the page is left. */
-  async leave() {
-    document.removeEventListener("visibilitychange", this.watch);
-    if (this.timer !== undefined) await this.keep({ keepalive: true });
+  /** Keeps at once what waits to be kept, as when another item is opened, or with `keepalive` the page is left. */
+  async leave(options) {
+    if (this.timer !== undefined) await this.keep(options);
   }
 
   lookAway(away) {
@@ -115,12 +114,19 @@ export class Work {
     return { verdict, revision, sha256: this.item.sha256, lead_time: this.seconds, ...taken };
   }
 
-  /** A decision was saved: its time and its draft are over. */
-  done() {
+  /** A decision was saved: what waits to be kept is kept with it. */
+  saved() {
     clearTimeout(this.timer);
     this.timer = undefined;
+  }
+
+  /** Something else is shown: its time is over. */
+  end() {
+    this.lookAway(true);
     document.removeEventListener("visibilitychange", this.watch);
+    this.leave();
   }
 }
 
-const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+/** Whether two values are the same as JSON. */
+export const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
