@@ -45,7 +45,7 @@ def test_next_and_previous_go_through_what_was_chosen(chromium: Any, tmp_path: P
         tab.get_by_role("button", name="Queue").click()
         tab.select_option(".queue select", label="Rejected")
         tab.wait_for_function("() => document.querySelectorAll('.entries li').length === 2")
-        assert tab.inner_text("#where") == "4 of 5 · 3 decided · only Rejected"
+        assert tab.inner_text("#where") == "4 of 5 · 3 decided · only “Rejected”"
         for key, name in (("Left", "r2"), ("Left", "r0"), ("Right", "r2"), ("Left", "r0")):
             tab.keyboard.press(f"Control+Arrow{key}")
             title(tab, name)

@@ -52,6 +52,7 @@ class Review {
     const toggle = el("button", { type: "button", "aria-expanded": "false", onclick: () => {
       queue.hidden = !queue.hidden;
       toggle.setAttribute("aria-expanded", String(!queue.hidden));
+      this.list.mark(this.list.open);
     } }, "Queue");
     return el(
       "span", { class: "bar" }, toggle,
@@ -167,7 +168,7 @@ class Review {
   tellWhere() {
     if (!this.entry) return;
     const { chosen } = this.list;
-    this.where.textContent = `${this.entry.place + 1} of ${this.session.total} · ${this.session.decided} decided${chosen && ` · only ${chosen}`}`;
+    this.where.textContent = `${this.entry.place + 1} of ${this.session.total} · ${this.session.decided} decided${chosen && ` · only “${chosen}”`}`;
   }
 
   layers() {
