@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unveil.core import image_files
+from unveil.core import files, image_files
 from unveil.core.pixels import ImageError
 from unveil.core.workers import end_with_parent
 from unveil.review import images
@@ -120,5 +120,6 @@ def _as_file(content: bytes) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image"
-        path.write_bytes(content)
+        with files.whole(path, private=True) as partial:
+            partial.write_bytes(content)
         yield path
