@@ -58,6 +58,7 @@ def opened(config: Config) -> Iterator[ReviewRoom]:
         raise RecordError(f"--adjudicator {config.adjudicator} reads items too: who decides between readers is none")
     with ExitStack() as stack:
         items = stack.enter_context(closing(Items(config.what, config.records, config.dialogues)))
+        server.refuse_closed(items.of_all(), config.host, config.restricted)
         maps = stack.enter_context(closing(Maps(config.attention))) if config.attention else None
         kept = stack.enter_context(journal.opened(config.out))
         beside = ordering.known(items, config)

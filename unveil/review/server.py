@@ -12,7 +12,7 @@ import secrets
 import socket
 import threading
 import webbrowser
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import resources
 from typing import Any, TypeVar
@@ -21,11 +21,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
-from unveil.core import console
+from unveil.core import access, console
 from unveil.core.files import WriteError, said
 from unveil.core.jsonl import from_json
 from unveil.core.pixels import ImageError
-from unveil.core.records import RecordError
+from unveil.core.records import Record, RecordError
 from unveil.core.untrusted import JsonError, parse_json
 from unveil.review import wording
 
@@ -292,6 +292,13 @@ def serve(
     if browser and host in LOOPBACK and len(served.addresses) == 1:
         webbrowser.open(next(iter(served.addresses.values())))
     served.run()
+
+
+def refuse_closed(records: Iterable[Record | None], host: str, restricted: bool) -> None:
+    """Raises ``AccessError`` where other machines would be shown data that are not said to be open, unasked. None is an
+    image without a record. To whoever sits at this machine they are shown as any file of theirs."""
+    if host not in LOOPBACK:
+        access.refuse(records, restricted, f"--host {host} shows them to other machines", "shows")
 
 
 def _spelled(host: str) -> str:

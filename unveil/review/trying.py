@@ -70,6 +70,7 @@ def opened(config: Config) -> Iterator[TryRoom]:
     with ExitStack() as stack:
         if items:
             stack.enter_context(closing(items))
+            server.refuse_closed(items.of_all(), config.host, config.restricted)
         models = list(_models(config, items))
         if items:
             names = tuple(sorted({f.label for n in range(len(items)) for f in items.rows.row(n).findings}))
