@@ -84,9 +84,16 @@ def _ask(tab: Any) -> None:
 
 
 def _correct(tab: Any) -> None:
-    """Opens the queue and draws a box beside the first one."""
+    """Opens the first of the items in which a model names what is not annotated, and draws a box beside its."""
     tab.wait_for_function("() => performance.getEntriesByName('item').length > 0")
     tab.get_by_role("button", name="Queue").first.click()
+    tab.select_option(".queue select", "not annotated")
+    tab.locator(".entries li:has-text('not annotated') button").first.click()
+    tab.wait_for_selector(".suggestions")
+    tab.wait_for_function("() => document.querySelector('.entries [aria-current]')")
+    tab.wait_for_function(
+        "() => document.getElementById('main').dataset.shown === document.querySelector('h1').innerText"
+    )
     tab.keyboard.press("b")
     place = tab.locator(".stage canvas").last.bounding_box()
     for move, share in (("down", 0.62), ("up", 0.74)):

@@ -20,11 +20,11 @@ from safetensors.torch import load_file
 from tests.helpers.finished import finished
 from tests.helpers.serving import free_port
 from unveil.cli import main as unveil
+from unveil.core.access import AccessError
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.provenance import OutputError
 from unveil.core.records import Record, RecordError, Split
 from unveil.export import llama_cpp, model, prompts, push
-from unveil.export.access import AccessError
 from unveil.export.output import ExportError
 from unveil.testing.models import fresh, saved
 from unveil.vlm import imports, models

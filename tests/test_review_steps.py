@@ -45,7 +45,7 @@ def test_next_and_previous_go_through_what_was_chosen(chromium: Any, tmp_path: P
         tab.get_by_role("button", name="Queue").click()
         tab.select_option(".queue select", label="Rejected")
         tab.wait_for_function("() => document.querySelectorAll('.entries li').length === 2")
-        assert tab.inner_text("#where") == "4 of 5 · 3 decided · only Rejected"
+        assert tab.inner_text("#where") == "4 of 5 · 3 decided · only “Rejected”"
         for key, name in (("Left", "r2"), ("Left", "r0"), ("Right", "r2"), ("Left", "r0")):
             tab.keyboard.press(f"Control+Arrow{key}")
             title(tab, name)
@@ -90,11 +90,15 @@ def test_a_decision_is_taken_back(chromium: Any, tmp_path: Path) -> None:
 
 
 def test_nothing_is_changed_while_a_decision_is_saved(chromium: Any, tmp_path: Path) -> None:
-    """Neither by the mouse, which holds a mark, nor by keys: what was changed then would be in no file."""
+    """Neither by the mouse, which holds a mark, nor by keys: what was changed then would be in no file. Nor where the
+    image of an item comes after its decision."""
     config = options(write_records(tmp_path, 2))
-    with shown(chromium, config) as tab:
+    held: list[Any] = []
+    images: list[Any] = []
+    with shown(
+        chromium, config, begin=lambda tab: tab.route("**/items/1/image?*", lambda one: images.append(one))
+    ) as tab:
         title(tab, "r0")
-        held: list[Any] = []
         tab.route("**/decision", lambda route: held.append(route))
         stage = tab.locator(".stage canvas").last.bounding_box()
         tab.mouse.move(stage["x"] + stage["width"] * 0.3, stage["y"] + stage["height"] * 0.4)
@@ -109,13 +113,21 @@ def test_nothing_is_changed_while_a_decision_is_saved(chromium: Any, tmp_path: P
         assert tab.locator(".marks li").count() == 1 and tab.inner_text(".about h1") == "r0"
         assert "10, 8, 30, 28" in tab.inner_text(".marks") and not tab.locator(".text textarea").count()
         held[0].continue_()
-        title(tab, "r1")
+        tab.wait_for_selector("h1:has-text('r1')")
         assert tab.evaluate("[main.inert, main.getAttribute('aria-busy')]") == [False, "false"]
-        tab.keyboard.press("]")
-        tab.keyboard.press("Backspace")
+        tab.get_by_role("button", name="delete finding 1").click()
         tab.wait_for_selector(".marks p:has-text('None.')")
-    [kept] = read_decisions(config.out)  # type: ignore[arg-type]
-    assert (kept.verdict, kept.after) == ("accept", None)
+        with tab.expect_request("**/decision"):
+            tab.keyboard.press("Control+Enter")
+        for image in images:
+            image.continue_()
+        tab.wait_for_selector(".stage:not(.failed)")
+        tab.wait_for_function("() => document.getElementById('main').dataset.shown === 'r1'")
+        assert tab.evaluate("main.inert")
+        held[1].continue_()
+        tab.wait_for_selector("dialog.ending")
+    kept = read_decisions(config.out)  # type: ignore[arg-type]
+    assert [(d.item, d.verdict, d.after) for d in kept] == [("r0", "accept", None), ("r1", "edit", ())]
 
 
 def test_time_is_counted_while_the_item_is_seen(chromium: Any, tmp_path: Path) -> None:

@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 
 from tests.helpers.pages import write_answers, write_pairs, write_records
+from unveil import cli
+from unveil.core.access import AccessError
 from unveil.core.decisions import Annotation, read_decisions
-from unveil.core.jsonl import write_jsonl
-from unveil.core.records import Record
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.records import Access, Record, Source
+from unveil.review import runs, trying
 from unveil.review.journal import Conflict
-from unveil.review.options import ReviewOptions
+from unveil.review.options import ReviewOptions, RunsOptions, TryOptions
 from unveil.review.review import opened
 from unveil.review.room import ReviewRoom, Sent
 from unveil.review.server import Refused, Unknown
@@ -275,3 +278,50 @@ def test_a_file_of_rows_in_several_kinds_says_which_it_is_not(tmp_path: Path) ->
     write_jsonl(tmp_path / "twice.jsonl", [Record("r", "r.png", 1, 1)] * 2)
     with pytest.raises(ValueError, match="occurs more than once"):
         opened(options(tmp_path / "twice.jsonl")).__enter__()
+
+
+OTHERS = "0.0.0.0"
+CLOSED = r"--host 0.0.0.0 shows them to other machines, and not all data are said to be open: "
+
+
+@pytest.mark.parametrize("access", [None, "dua", "credentialed", "open"])
+def test_data_that_are_not_open_are_shown_to_other_machines_only_where_that_was_asked_for(
+    tmp_path: Path, access: Access | None
+) -> None:
+    """On this machine they are a file of whoever started the command."""
+    rows = [replace(row, source=Source("set", access=access)) for row in read_jsonl(write_records(tmp_path, 2), Record)]
+    open_one = replace(rows[0], id="o", source=Source("other", access="open"))
+    write_jsonl(tmp_path / "records.jsonl", [*rows, open_one])
+    for host, restricted in (("127.0.0.1", False), (OTHERS, True), (OTHERS if access == "open" else "::1", False)):
+        with opened(options(tmp_path / "records.jsonl", host=host, restricted=restricted)):
+            pass
+    if access != "open":
+        told = rf"{CLOSED}set \({access or 'unknown'}, 2 images\);.*--restricted shows them all the same"
+        with pytest.raises(AccessError, match=told), opened(options(tmp_path / "records.jsonl", host=OTHERS)):
+            pass
+        with (
+            pytest.raises(AccessError, match=told),
+            trying.opened(TryOptions(model="none", records=tmp_path / "records.jsonl", host=OTHERS)),
+        ):
+            pass
+
+
+def test_rows_without_records_and_runs_are_not_known_to_be_open(tmp_path: Path) -> None:
+    """Of pairs the images count: all are about one of them."""
+    told = rf"{CLOSED}without a record \(unknown, 1 images\)"
+    with pytest.raises(AccessError, match=told), opened(options(write_pairs(tmp_path), host=OTHERS)):
+        pass
+    shown = RunsOptions(folder=tmp_path, host=OTHERS)
+    with pytest.raises(AccessError, match="--restricted shows it"), runs.opened(shown):
+        pass
+    with runs.opened(RunsOptions(folder=tmp_path, host=OTHERS, restricted=True)):
+        pass
+
+
+def test_the_command_shows_closed_data_to_nobody_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unveil.review.server.serve", lambda *_: pytest.fail("it was served"))
+    assert cli.main(["review", str(write_records(tmp_path, 1)), "--no-browser", "--host", OTHERS]) == 1
+    assert "not all data are said to be open: set (unknown, 1 images)" in " ".join(capsys.readouterr().err.split())
+    assert not list(tmp_path.glob("*reviews.jsonl"))

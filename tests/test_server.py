@@ -5,11 +5,15 @@ Records r0 … r4 are of patients NAME-0 … NAME-4, as their images' headers ma
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,18 +24,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.images import dicom
-from tests.helpers.pages import Page, served, write_pairs, write_records
+from tests.helpers.pages import Page, port, raw, served, write_pairs, write_records
 from unveil.core.decisions import read_decisions
 from unveil.core.files import WriteError
 from unveil.core.jsonl import write_jsonl
+from unveil.core.pixels import ImageError, reported
 from unveil.core.records import Record
-from unveil.review import server
+from unveil.review import server, wording
 from unveil.review.journal import audit_of, verify
 from unveil.review.options import ReviewOptions
 from unveil.review.review import opened
 from unveil.review.room import ReviewRoom
 
 ASKED = ("/api/session", "/api/queue", "/api/items/0", "/api/items/0/image", "/api/find?number=0", "/api/summary")
+
+PARTS = ("draft", "decision", "image", "image/shown", "map")
 
 
 @pytest.fixture(scope="module")
@@ -54,20 +61,6 @@ def page(room: ReviewRoom) -> Iterator[Page]:
 def anna(page: Page) -> Iterator[httpx.Client]:
     with page.client("anna") as client:
         yield client
-
-
-def raw(page: Page, text: str) -> bytes:
-    """What the server answers to bytes that no client would send."""
-    with socket.create_connection((urlsplit(page.addresses["anna"]).hostname or "", port(page)), timeout=10) as line:
-        line.sendall(text.encode("latin-1"))
-        said = b""
-        while part := line.recv(2**16):
-            said += part
-    return said
-
-
-def port(page: Page) -> int:
-    return urlsplit(page.addresses["anna"]).port or 0
 
 
 @pytest.mark.parametrize("path", ASKED)
@@ -202,16 +195,38 @@ def test_other_methods_do_nothing(anna: httpx.Client, method: str) -> None:
     assert anna.request(method, "/api/session").status_code == 405
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    path=st.sampled_from(["/api/queue", "/api/find", "/api/items/0", "/api/items/0/draft", "/api/items/0/decision"]),
-    method=st.sampled_from(["GET", "POST", "PUT"]),
-    query=st.dictionaries(st.sampled_from(["start", "count", "which", "number"]), st.text(max_size=8), max_size=3),
-    body=st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=5),
+whole = st.integers() | st.sampled_from([10**18, 2**63, 10**30, -(10**30), 10**99, 10**400])
+asked = st.dictionaries(
+    st.sampled_from(["start", "count", "which", "number", "back", "ahead"]), st.text(max_size=8) | whole, max_size=3
 )
-def test_nothing_makes_it_fail(anna: httpx.Client, path: str, method: str, query: dict[str, str], body: Any) -> None:
+told = st.recursive(st.none() | st.booleans() | whole | st.text(max_size=5), st.lists, max_leaves=5)
+of_decision = st.fixed_dictionaries(
+    {"verdict": st.sampled_from(["accept", "edit", "withdraw"]), "revision": whole, "sha256": st.just("SHA256")},
+    optional={
+        "severity": whole,
+        "lead_time": whole | st.floats(allow_nan=False, allow_infinity=False),
+        "marks": st.lists(
+            st.fixed_dictionaries({"label": st.text(max_size=2), "finding": whole, "box": st.just([1, 1, 10**99, 2])}),
+            max_size=2,
+        ),
+    },
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.sampled_from(["queue", "find", "items/NUMBER", *(f"items/NUMBER/{of}" for of in PARTS)]),
+    number=st.just(0) | whole,
+    method=st.sampled_from(["GET", "POST", "PUT"]),
+    query=asked,
+    body=told | of_decision,
+)
+def test_nothing_makes_it_fail(
+    anna: httpx.Client, path: str, number: int, method: str, query: dict[str, Any], body: Any
+) -> None:
     """Whatever is asked, it is answered in words, and never by a failure of the server."""
-    said = anna.request(method, path, params=query, content=json.dumps(body).encode())
+    content = json.dumps(body).replace("SHA256", anna.get("/api/items/0").json()["sha256"]).encode()
+    said = anna.request(method, f"/api/{path.replace('NUMBER', str(number))}", params=query, content=content)
     assert said.status_code < 500, said.text
 
 
@@ -285,8 +300,91 @@ def test_names_and_dates_of_dicom_are_in_no_answer(tmp_path: Path) -> None:
         item = client.get("/api/items/0").json()
         client.post("/api/items/0/decision", json={"verdict": "accept", "revision": 0, "sha256": item["sha256"]})
     written = b"".join(file.read_bytes() for file in tmp_path.glob("r.jsonl*"))
-    for name in (b"Doe", b"Jane", b"4711", b"1970", b"20200304", b"Elsewhere", b"A-99"):
+    for name in (b"Doe", b"Jane", b"ID-4711", b"19700102", b"20200304", b"Elsewhere", b"A-99"):
         assert name not in said + written
+
+
+def words_of(text: str) -> list[str]:
+    return re.findall(r"\w+", text)
+
+
+@contextmanager
+def closed_to_names(folder: Path, identifiers: bool = False) -> Iterator[tuple[ReviewRoom, httpx.Client]]:
+    """Five records of which the image of the first is missing and that of the second is cut off."""
+    records = write_records(folder)
+    (folder / "0.png").unlink()
+    (folder / "1.png").write_bytes((folder / "1.png").read_bytes()[:60])
+    config = ReviewOptions(
+        what=records, out=folder / "NAME.jsonl", reviewers=("anna",), order="file", show_identifiers=identifiers
+    )
+    with opened(config) as room, served(room) as shown, shown.client() as client:
+        yield room, client
+
+
+@pytest.mark.parametrize("identifiers", [False, True])
+def test_errors_of_files_are_told_without_their_names(
+    tmp_path: Path, identifiers: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page learns what is wrong, the terminal all of it; with --show-identifiers the page does too."""
+    folder = tmp_path / "NAME"
+    folder.mkdir()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "NAME")
+
+    with closed_to_names(folder, identifiers) as (room, client):
+        sha256 = client.get("/api/items/2").json()["sha256"]
+        asked = [client.get(f"/api/items/{number}/image") for number in (0, 1)]
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full)
+            decision = {"verdict": "accept", "revision": 0, "sha256": sha256}
+            asked.append(client.post("/api/items/2/decision", json=decision))
+        records = room.items.path
+        records.write_text(records.read_text().replace("r3", "x3"))
+        asked.append(client.get("/api/items/3"))
+    words = ("no such file", "decoding failed", "the disk is full", "as it was")
+    terminal = capsys.readouterr().err
+    assert [said.status_code for said in asked] == [422, 422, 507, 422] and terminal.count(str(folder)) == 4
+    for said, word in zip(asked, words, strict=True):
+        assert (str(folder) in said.json()["error"]) is identifiers
+        assert identifiers or (word in said.json()["error"] and not {"NAME", "r3", "png"} & set(words_of(said.text)))
+
+
+def test_what_a_library_says_of_an_image_is_not_told() -> None:
+    with (
+        pytest.raises(ImageError, match=r"a.dcm: reading failed \(ValueError: Doe") as told,
+        reported("a.dcm", "reading"),
+    ):
+        raise ValueError("Doe^Jane")
+    assert wording.plain(told.value) == "reading failed; replace the file or leave it out"
+    assert wording.plain(ImageError("a.dcm: of Doe")) == "the image cannot be read; the terminal says why"
+
+
+@pytest.mark.parametrize("identifiers", [False, True])
+def test_ids_are_in_no_answer_to_a_decision(tmp_path: Path, identifiers: bool) -> None:
+    """Neither in that it was saved, nor that it came too late, nor in what is shown of it later."""
+    with closed_to_names(tmp_path, identifiers) as (_, client):
+        said = {"verdict": "accept", "revision": 0, "sha256": client.get("/api/items/2").json()["sha256"]}
+        answers = [client.post("/api/items/2/decision", json=said | {"comment": f"{n}"}) for n in range(2)]
+        answers.append(client.get("/api/items/2"))
+    assert [answer.status_code for answer in answers] == [200, 409, 200]
+    for answer in answers:
+        assert answer.json()["decision"]["verdict"] == "accept" and answer.json()["decision"]["comment"] == "0"
+        assert ("r2" in words_of(answer.text)) is identifiers is ("item" in answer.json()["decision"])
+
+
+def test_what_nobody_foresaw_is_told_by_its_place_and_not_by_its_words(
+    room: ReviewRoom, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise KeyError("Doe^Jane")
+
+    monkeypatch.setattr(ReviewRoom, "session", failing)
+    with served(room) as shown, shown.client() as client:
+        said = client.get("/api/session")
+    assert said.status_code == 500 and server.HEADERS.items() <= dict(said.headers).items()
+    terminal = "".join(capsys.readouterr())
+    assert "KeyError" in terminal and "in failing" in terminal and "Doe" not in terminal + said.text
 
 
 def test_an_address_that_is_taken_is_told() -> None:

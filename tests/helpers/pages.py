@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,7 +84,7 @@ class Page:
 @contextmanager
 def served(room: ReviewRoom) -> Iterator[Page]:
     """The room on a page."""
-    app = application("review")
+    app = application("review", room.config.show_identifiers)
     review.routes(app, room)
     page = Served(app, tuple(room.queues), "127.0.0.1")
     with page.beside():
@@ -93,11 +94,25 @@ def served(room: ReviewRoom) -> Iterator[Page]:
 @contextmanager
 def tried(room: TryRoom) -> Iterator[Page]:
     """A room in which models are tried, on a page."""
-    app = application("try")
+    app = application("try", room.show_identifiers)
     trying.routes(app, room)
     page = Served(app, ("you",), "127.0.0.1", most={"/api/images": uploads.MOST_BYTES})
     with page.beside():
         yield Page(page.addresses)
+
+
+def raw(page: Page, text: str) -> bytes:
+    """What the server answers to bytes that no client would send."""
+    with socket.create_connection((urlsplit(page.addresses["anna"]).hostname or "", port(page)), timeout=10) as line:
+        line.sendall(text.encode("latin-1"))
+        said = b""
+        while part := line.recv(2**16):
+            said += part
+    return said
+
+
+def port(page: Page) -> int:
+    return urlsplit(page.addresses["anna"]).port or 0
 
 
 @contextmanager

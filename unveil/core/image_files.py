@@ -29,6 +29,7 @@ from unveil.core.pixels import (
     Window,
     check_index,
     display,
+    nameless,
     reported,
 )
 
@@ -37,9 +38,10 @@ FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 
 def probe(path: PathLike, *, plane: Plane = "axial", limits: Limits = Limits()) -> Header:
     """Format and size from the header alone. `plane` counts for NIfTI only."""
-    kind, file = _started(path)
-    with file:
-        return _header(path, kind, file, plane, limits)
+    with nameless(path):
+        kind, file = _started(path)
+        with file:
+            return _header(path, kind, file, plane, limits)
 
 
 def _header(path: PathLike, kind: Kind, file: BinaryIO, plane: Plane, limits: Limits) -> Header:
@@ -76,15 +78,16 @@ def read(
     """
     if window is not None and not window[0] < window[1]:
         raise ImageError(f"{path}: window {window} is not (low, high); give the lower bound first")
-    kind, file = _started(path)
-    with file:
-        if kind == "raster":
-            return _read_raster(path, file, window, frame, windowed, limits)
-    from unveil.core import dicom, nifti
+    with nameless(path):
+        kind, file = _started(path)
+        with file:
+            if kind == "raster":
+                return _read_raster(path, file, window, frame, windowed, limits)
+        from unveil.core import dicom, nifti
 
-    if kind == "DICOM":
-        return dicom.read_dicom(path, window, frame, windowed, limits)
-    return nifti.read_nifti(path, window, frame, plane, windowed, limits)
+        if kind == "DICOM":
+            return dicom.read_dicom(path, window, frame, windowed, limits)
+        return nifti.read_nifti(path, window, frame, plane, windowed, limits)
 
 
 def _started(path: PathLike) -> tuple[Kind, BinaryIO]:

@@ -33,7 +33,15 @@ AT_DETECTOR = "ImagerPixelSpacing"
 
 
 class ImageError(ValueError):
-    """A file that cannot be used: the message names the file, what is wrong and what to do."""
+    """A file that cannot be used: the message names the file, what is wrong and what to do.
+
+    ``plain`` says the same without the file's name, and without the words of a library, which may repeat what the file
+    holds; "" where nobody has told them apart.
+    """
+
+    def __init__(self, message: str, plain: str = "") -> None:
+        super().__init__(message)
+        self.plain = plain
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,20 @@ def reported(path: PathLike, action: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = shortened(f"{type(error).__name__}: {error}", 2 * QUOTED)  # which repeats what the file holds
-        raise ImageError(f"{path}: {action} failed ({reason}); replace the file or leave it out") from error
+        what = f"{action} failed", "replace the file or leave it out"
+        raise ImageError(f"{path}: {what[0]} ({reason}); {what[1]}", "; ".join(what)) from error
+
+
+@contextmanager
+def nameless(path: PathLike) -> Iterator[None]:
+    """Within, an ``ImageError`` about a file is told without its name too (``plain``)."""
+    try:
+        yield
+    except ImageError as error:
+        for start in (f"{path}: ", f"{Path(path)}: "):
+            if not error.plain and str(error).startswith(start):
+                error.plain = str(error).removeprefix(start)
+        raise
 
 
 # Values to grey levels

@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from unveil.core import choices, console, joined, jsonl, pseudonyms, words
+from unveil.core import access, choices, console, joined, jsonl, pseudonyms, words
 from unveil.core.answers import yes_or_no_alone
 from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Dialogue, Kind, Record, RecordError, Split, image_path
 from unveil.core.registry import PluginOptions
-from unveil.export import access, imagefolder, output, pictures
+from unveil.export import imagefolder, output, pictures
 from unveil.export.left_out import LeftOut
 
 Tool = Literal["lmms-eval", "inspect"]
@@ -66,7 +66,7 @@ def _export(config: Config, folder: Path, left_out: LeftOut) -> int:
     seen = [record for name, record in records.items() if name in {d.record for d in asked}]
     for record in seen:
         output.outside(image_path(record, config.records), config.out)
-    access.refuse(seen, config.restricted, "a benchmark")
+    access.refuse(seen, config.restricted, "a benchmark is for publication")
     key = pseudonyms.key(config.records.parent)
     planned = pictures.planned(seen, config.records, imagefolder.names(seen, key), None, left_out)
     there = {p.record.id: p for p in pictures.put(planned, lambda _: folder / "images", "copy", left_out)}

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from unveil import __version__
+from unveil.core import access
 from unveil.core.lesion_region import place
 from unveil.core.records import Record, Source
-from unveil.export import access
 
 STATEMENT = (
     "Research only. Not a medical device, not for diagnosis and not for clinical care. "

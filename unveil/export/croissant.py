@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from unveil import __version__
-from unveil.core import digests
+from unveil.core import access, digests
 from unveil.core.records import Record
-from unveil.export import access, card
+from unveil.export import card
 
 CONTEXT: dict[str, Any] = {
     "@language": "en",

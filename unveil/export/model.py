@@ -11,12 +11,12 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 from tyro.conf import Positional
 
-from unveil.core import console, digests, jsonl, run_folder
+from unveil.core import access, console, digests, jsonl, run_folder
 from unveil.core.path_types import InputFolder, OutputFolder
 from unveil.core.records import KINDS, Kind, Record, RecordError
 from unveil.core.registry import PluginOptions
 from unveil.core.run_folder import RunModel
-from unveil.export import access, llama_cpp, model_card, output, prompts, push
+from unveil.export import llama_cpp, model_card, output, prompts, push
 from unveil.export.left_out import LeftOut
 
 For = Literal["vllm", "transformers", "hub", "gguf"]
@@ -100,7 +100,7 @@ def _refuse_closed(config: Config, found: RunModel, records: list[Record]) -> No
             f"--for hub is for publication, and the records that {' and '.join(blank)} learnt from are not there, so "
             "whether they are open is not known; --restricted writes it all the same"
         )
-    access.refuse(records, config.restricted, "--for hub")
+    access.refuse(records, config.restricted, "--for hub is for publication")
 
 
 def _weights(config: Config, found: RunModel, folder: Path) -> dict[str, Any]:

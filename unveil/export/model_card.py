@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from unveil import __version__
-from unveil.core import files
+from unveil.core import access, files
 from unveil.core.measures import MEASURES
 from unveil.core.records import SPLITS, Record, Source
 from unveil.core.run_folder import RunModel
-from unveil.export import access, prompts
+from unveil.export import prompts
 from unveil.export.card import STATEMENT, cell, licence_of, sources, synthetic, table
 
 #: How to start a server of the folder.

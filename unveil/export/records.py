@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import ClassVar, Literal
 from urllib.parse import quote
 
-from unveil.core import console, digests, jsonl, pseudonyms
+from unveil.core import access, console, digests, jsonl, pseudonyms
 from unveil.core.decisions import hash_of
 from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Record, RecordError, Split, image_path, select
 from unveil.core.registry import PluginOptions
-from unveil.export import access, coco, file_names, imagefolder, label_studio, output, pictures, predicted, yolo
+from unveil.export import coco, file_names, imagefolder, label_studio, output, pictures, predicted, yolo
 from unveil.export.card import About, has_texts
 from unveil.export.left_out import LeftOut
 from unveil.export.pictures import Images

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +152,15 @@ class Items:
             else:
                 image = self.path.parent / row.image
         return ReviewItem(number, self.subject, row, sha256, image, record, dialogue)
+
+    def of_all(self) -> Iterator[Record | None]:
+        """The record of each image, once; None of one without a record."""
+        rows = map(self.rows.row, range(len(self)))
+        if self.subject == "record":
+            yield from rows
+        else:
+            for name in dict.fromkeys(row.record for row in rows):
+                yield self.records.find(name) if self.records else None
 
     def _refuse_strangers(self) -> None:
         """Raises ``RecordError`` where a prediction answers none of the dialogues."""

@@ -28,13 +28,15 @@ def _user() -> str:
 class PageOptions:
     """Where a page is shown."""
 
-    groups: ClassVar[dict[str, tuple[str, ...]]] = {"page": ("host", "port", "browser")}
+    groups: ClassVar[dict[str, tuple[str, ...]]] = {"page": ("host", "port", "browser", "restricted")}
     host: str = "127.0.0.1"
     """Address that the page is served at; another than this machine's own is seen by others, and not encrypted."""
     port: CountOrNone = 0
     """Port that the page is served at; 0 takes a free one."""
     browser: bool = True
     """Open the page in this machine's browser."""
+    restricted: bool = False
+    """With another --host: show data all the same that are not said to be open, to those who may see them."""
 
 
 @dataclass(frozen=True, kw_only=True)

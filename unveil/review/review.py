@@ -14,7 +14,6 @@ from fastapi.responses import JSONResponse
 
 from unveil.core import console, run_folder
 from unveil.core.interrater import table
-from unveil.core.jsonl import from_json, to_json
 from unveil.core.records import RecordError, Split
 from unveil.review import journal, ordering, queue, server
 from unveil.review.adjudication import Disputed, agreed
@@ -24,6 +23,7 @@ from unveil.review.items import Items
 from unveil.review.maps import Maps
 from unveil.review.options import ReviewOptions
 from unveil.review.room import ReviewRoom, Sent
+from unveil.review.summary import told
 
 Config = ReviewOptions
 OF_RUN = "reviews.jsonl"
@@ -37,7 +37,7 @@ LEARNT: tuple[Split, ...] = ("train", "val")
 def main(config: Config) -> Path:
     """Shows the page until Ctrl-C; returns the file of decisions."""
     with opened(config) as room:
-        app = server.application("review")
+        app = server.application("review", config.show_identifiers)
         routes(app, room)
         items, out = room.items, room.journal.path
         shown = len({one.number for of in room.queues.values() for one in of.entries})
@@ -58,6 +58,7 @@ def opened(config: Config) -> Iterator[ReviewRoom]:
         raise RecordError(f"--adjudicator {config.adjudicator} reads items too: who decides between readers is none")
     with ExitStack() as stack:
         items = stack.enter_context(closing(Items(config.what, config.records, config.dialogues)))
+        server.refuse_closed(items.of_all(), config.host, config.restricted)
         maps = stack.enter_context(closing(Maps(config.attention))) if config.attention else None
         kept = stack.enter_context(journal.opened(config.out))
         beside = ordering.known(items, config)
@@ -153,10 +154,10 @@ def routes(app: FastAPI, room: ReviewRoom) -> None:
 
     @app.post("/api/items/{number}/decision")
     async def decide(request: Request, number: int) -> dict[str, Any]:
-        said = from_json(Sent, await server.json_of(request))
+        said = await server.sent(Sent, request)
         return await run_in_threadpool(room.decide, request.scope["reviewer"], number, said)
 
     @app.exception_handler(journal.Conflict)
     def decided_elsewhere(request: Request, error: journal.Conflict) -> Response:
         words = "decided meanwhile, as in another tab: look at it, then decide"
-        return JSONResponse({"error": words, "decision": to_json(error.last)}, 409)
+        return JSONResponse({"error": words, "decision": told(error.last, room.config.show_identifiers)}, 409)

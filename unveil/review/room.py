@@ -225,7 +225,7 @@ class ReviewRoom:
             "texts": self._texts(item, reviewer, hidden),
             "map": self._has_map(reviewer, item),
             "revision": last.revision if last else 0,
-            "decision": to_json(last) if last and decided else None,
+            "decision": summary.told(last, self.config.show_identifiers) if decided else None,
             "readings": told(self.queues[reviewer], item.id, order, self.config.blind, self.config.seed),
             "draft": self.drafts.get(reviewer, item.id) if self.drafts else None,
         }

@@ -15,6 +15,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from unveil.core import console, making
+from unveil.core.access import AccessError
 from unveil.evaluate.report_pictures import NAMES, TOGETHER
 from unveil.evaluate.score_table import SHOWN
 from unveil.review import inside, run_logs, run_reading, run_samples, server
@@ -41,7 +42,7 @@ MOST_TICKETS = 1000
 def main(config: Config) -> None:
     """Shows the page until Ctrl-C."""
     with opened(config) as room:
-        app = server.application("runs")
+        app = server.application("runs", config.show_identifiers)
         routes(app, room)
         found = len(room.table.changes()["rows"])
         console.say(f"{found} run{'' if found == 1 else 's'} in {config.folder}")
@@ -138,7 +139,12 @@ class RunsRoom:
 
 @contextmanager
 def opened(config: Config) -> Iterator[RunsRoom]:
-    """The runs of a folder, for one server."""
+    """The runs of a folder, for one server. Raises ``AccessError``."""
+    if config.host not in server.LOOPBACK and not config.restricted:
+        raise AccessError(
+            f"--host {config.host} shows other machines whatever the runs of {config.folder} hold, and whether all of "
+            "that is open is not known; --restricted shows it all the same, to those who may see it"
+        )
     room = RunsRoom(config)
     with closing(room.samples):
         yield room

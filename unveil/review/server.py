@@ -12,20 +12,24 @@ import secrets
 import socket
 import threading
 import webbrowser
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
-from unveil.core import console
+from unveil.core import access, console
 from unveil.core.files import WriteError, said
+from unveil.core.jsonl import from_json
 from unveil.core.pixels import ImageError
-from unveil.core.records import RecordError
+from unveil.core.records import Record, RecordError
 from unveil.core.untrusted import JsonError, parse_json
+from unveil.review import wording
 
+T = TypeVar("T")
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -35,6 +39,8 @@ ENDING = 1
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 #: Bytes of a request, but of an image that is handed in.
 MOST_BYTES = 2**20
+#: Requests that are answered at a time; a browser sends up to six.
+MOST_REQUESTS = 256
 UNFORESEEN = "it failed here; the terminal says why"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -62,20 +68,30 @@ class Guard:
 
     def __init__(self, app: Any, tokens: Mapping[str, str], most: Mapping[str, int], hosts: frozenset[str]) -> None:
         self.app, self.tokens, self.most, self.hosts = app, tokens, most, hosts
+        self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refused = self._refused(scope)
-        if refused:
-            await _answer(*refused)(scope, receive, _with_headers(send))
+        send = _with_headers(send)
+        if refused := self._refused(scope):
+            await _answer(*refused)(scope, receive, send)
             return
-        most = self.most.get(scope["path"], MOST_BYTES)
-        await self.app(scope, _bounded(receive, most), _with_headers(send))
+        self._under_way += 1
+        try:
+            await self.app(scope, _bounded(receive, self.most.get(scope["path"], MOST_BYTES)), send)
+        except Exception as error:  # it was answered; uvicorn would print all of it
+            if wording.wants_all():
+                raise
+            console.say(wording.unforeseen(error))
+        finally:
+            self._under_way -= 1
 
     def _refused(self, scope: Scope) -> tuple[int, str] | None:
         """Status and words where a request is not to be answered."""
+        if self._under_way >= MOST_REQUESTS:
+            return 503, "too much is asked at a time"
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if headers.get("host", "").lower() not in self.hosts:
             return 421, "this page is not served under that name"
@@ -140,10 +156,11 @@ def _answer(status: int, words: str) -> Response:
     return JSONResponse({"error": words}, status)
 
 
-def application(room: str) -> FastAPI:
+def application(room: str, identifiers: bool = False) -> FastAPI:
     """A page without what it is about: its files, and its errors in words.
 
-    ``room`` is what it is for, such as "review"; the page's own script asks for it.
+    ``room`` is what it is for, such as "review"; the page's own script asks for it. Paths and ids in errors go to the
+    page with ``identifiers`` only, and to the terminal.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     for name, (kind, content) in static().items():
@@ -151,7 +168,8 @@ def application(room: str) -> FastAPI:
             content = content.replace(b"{{room}}", room.encode())
         app.add_api_route("/" if name == "index.html" else f"/static/{name}", _file(kind, content), methods=["GET"])
     for error, status in ((RecordError, 422), (ImageError, 422), (Refused, 422), (Unknown, 404), (WriteError, 507)):
-        app.add_exception_handler(error, _in_words(status))
+        app.add_exception_handler(error, _in_words(status, identifiers))
+    app.add_exception_handler(ClientDisconnect, lambda *_: _answer(400, "it did not arrive whole"))
     app.add_exception_handler(TooLarge, lambda *_: _answer(413, "more bytes than may be sent"))
     app.add_exception_handler(404, lambda *_: _answer(404, "there is nothing here"))
     app.add_exception_handler(Exception, lambda *_: _answer(500, UNFORESEEN))
@@ -176,8 +194,14 @@ def _file(kind: str, content: bytes) -> Callable[[], Awaitable[Response]]:
     return answer
 
 
-def _in_words(status: int) -> Callable[[Request, Exception], Response]:
-    return lambda _, error: _answer(status, said(error))
+def _in_words(status: int, identifiers: bool) -> Callable[[Request, Exception], Response]:
+    def answer(_: Request, error: Exception) -> Response:
+        words = wording.plain(error)
+        if words != said(error):
+            console.say(f"note: {said(error)}")
+        return _answer(status, said(error) if identifiers else words)
+
+    return answer
 
 
 async def json_of(request: Request) -> Any:
@@ -185,6 +209,14 @@ async def json_of(request: Request) -> Any:
     try:
         return parse_json(await request.body())
     except JsonError as error:
+        raise Refused(str(error)) from error
+
+
+async def sent(kind: type[T], request: Request) -> T:
+    """What a request brings, as the dataclass that it should be; raises ``Refused``."""
+    try:
+        return from_json(kind, await json_of(request))
+    except RecordError as error:  # of what the page has sent itself
         raise Refused(str(error)) from error
 
 
@@ -199,6 +231,8 @@ class Served:
     ) -> None:
         import uvicorn  # late: it takes long to import
 
+        from unveil.review.connection import PageConnection
+
         tokens = {name: secrets.token_urlsafe(32) for name in people}
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -211,10 +245,17 @@ class Served:
         names = {host, *(LOOPBACK if host in LOOPBACK else ())}
         guard = Guard(app, tokens, most or {}, frozenset(f"{_spelled(name)}:{port}" for name in names))
         self.addresses = {name: f"http://{_spelled(host)}:{port}/#token={token}" for name, token in tokens.items()}
-        how = uvicorn.Config(
-            guard, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=ENDING
+        config = uvicorn.Config(
+            guard,
+            http=PageConnection,
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=ENDING,
         )
-        self._server = uvicorn.Server(how)
+        self._server = uvicorn.Server(config)
 
     def run(self) -> None:
         with self._socket, suppress(KeyboardInterrupt):  # uvicorn has ended in order and hands on what ended it
@@ -251,6 +292,13 @@ def serve(
     if browser and host in LOOPBACK and len(served.addresses) == 1:
         webbrowser.open(next(iter(served.addresses.values())))
     served.run()
+
+
+def refuse_closed(records: Iterable[Record | None], host: str, restricted: bool) -> None:
+    """Raises ``AccessError`` where other machines would be shown data that are not said to be open, unasked. None is an
+    image without a record. To whoever sits at this machine they are shown as any file of theirs."""
+    if host not in LOOPBACK:
+        access.refuse(records, restricted, f"--host {host} shows them to other machines", "shows")
 
 
 def _spelled(host: str) -> str:

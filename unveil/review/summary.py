@@ -6,9 +6,11 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from unveil.core.decisions import Decision, Subject
 from unveil.core.digests import about_run
+from unveil.core.jsonl import to_json
 from unveil.review.options import ReviewOptions
 from unveil.review.queue import RANDOM
 
@@ -21,6 +23,22 @@ BACK: dict[Subject, tuple[str, str, str]] = {
     "pair": ("--pairs", "pairs.jsonl", "unveil train dpo --model MODEL --pairs {} --out {}"),
     "prediction": ("--predictions", "pairs.jsonl", "unveil train dpo --model MODEL --pairs {} --out {}"),
 }
+
+
+#: What a page is told of a decision. The ids of item and record are often made of names, and those of other readers
+#: would tell a blind adjudicator who they are.
+TOLD = (
+    *("verdict", "revision", "time", "preferred", "reasons", "severity", "comment"),
+    *("after", "texts_before", "texts", "order", "blinded"),
+)
+
+
+def told(decision: Decision | None, identifiers: bool) -> dict[str, Any] | None:
+    """A decision as a page is told of it, with the ids of item and record where those are shown."""
+    if decision is None:
+        return None
+    names = (*TOLD, "item", "record") if identifiers else TOLD
+    return {name: value for name, value in to_json(decision).items() if name in names}
 
 
 def verdicts(decisions: Iterable[Decision]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from unveil.core import console
-from unveil.core.jsonl import from_json, read_jsonl
+from unveil.core.jsonl import read_jsonl
 from unveil.core.pixels import ImageError
 from unveil.core.records import Record, RecordError
 from unveil.experts.endpoint import Endpoint, Rehearsal, connect
@@ -23,7 +23,7 @@ from unveil.experts.options import key_in
 from unveil.experts.requests import ExpertError
 from unveil.gate import GateError
 from unveil.gate.options import gate_options
-from unveil.review import server, uploads
+from unveil.review import server, uploads, wording
 from unveil.review.answering import Answerer, Hear, TriedModel, TriedServer
 from unveil.review.items import Items
 from unveil.review.options import TryOptions
@@ -42,7 +42,7 @@ FAULTS = (Refused, ImageError, RecordError, ModelError, GateError, ExpertError, 
 def main(config: Config) -> None:
     """Shows the page until Ctrl-C."""
     with opened(config) as room:
-        app = server.application("try")
+        app = server.application("try", config.show_identifiers)
         routes(app, room)
         for model in room.models:
             console.say(f"{model.name}: {f'at {model.host}' if model.host else 'in this process'}")
@@ -70,6 +70,7 @@ def opened(config: Config) -> Iterator[TryRoom]:
     with ExitStack() as stack:
         if items:
             stack.enter_context(closing(items))
+            server.refuse_closed(items.of_all(), config.host, config.restricted)
         models = list(_models(config, items))
         if items:
             names = tuple(sorted({f.label for n in range(len(items)) for f in items.rows.row(n).findings}))
@@ -163,11 +164,11 @@ def routes(app: FastAPI, room: TryRoom) -> None:
 
     @app.post("/api/hidden")
     async def hide(request: Request) -> dict[str, Any]:
-        return await run_in_threadpool(room.hide, from_json(SentPlaces, await server.json_of(request)))
+        return await run_in_threadpool(room.hide, await server.sent(SentPlaces, request))
 
     @app.post("/api/answers")
     async def answer(request: Request) -> Response:
-        sent = from_json(SentQuestion, await server.json_of(request))
+        sent = await server.sent(SentQuestion, request)
         await run_in_threadpool(room.question, sent)  # what is wrong with it is told before anything is streamed
         lines = streamed(lambda hear: room.answer(sent, hear))
         return StreamingResponse(lines, media_type="application/x-ndjson")
@@ -195,7 +196,7 @@ async def streamed(work: Callable[[Hear], dict[str, Any]]) -> AsyncIterator[byte
         except Stopped:
             return
         except FAULTS as error:
-            tell({"error": str(error)})
+            tell({"error": wording.plain(error)})
         except BaseException:
             tell({"error": server.UNFORESEEN})
             raise

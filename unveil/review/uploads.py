@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unveil.core import image_files
+from unveil.core import files, image_files
 from unveil.core.pixels import ImageError
 from unveil.core.workers import end_with_parent
 from unveil.review import images
@@ -75,14 +75,15 @@ def _decoded(content: bytes, bounds: Bounds) -> HandedIn:
     except (EOFError, OSError) as error:
         process.join()
         reason = "took too long or too much" if process.exitcode == -9 else f"ended its decoder ({process.exitcode})"
-        raise ImageError(f"{NAME} {reason}; export it again, or shrink it") from error
+        words = f"{NAME} {reason}; export it again, or shrink it"
+        raise ImageError(words, words) from error
     finally:
         late.cancel()
         process.kill()
         process.join()
         here.close()
     if isinstance(found, str):
-        raise ImageError(found)
+        raise ImageError(found, found)
     return HandedIn(*found)
 
 
@@ -94,7 +95,7 @@ def _work(there: Connection, memory: int) -> None:
         try:
             there.send((images.payload(path), image_files.read(path).array))
         except ImageError as error:
-            there.send(str(error).replace(str(path), NAME))
+            there.send(f"{NAME}: {error.plain or 'it cannot be read'}")
         except MemoryError:
             there.send(f"{NAME} needs more than {memory} bytes of memory; shrink it")
 
@@ -119,5 +120,6 @@ def _as_file(content: bytes) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image"
-        path.write_bytes(content)
+        with files.whole(path, private=True) as partial:
+            partial.write_bytes(content)
         yield path

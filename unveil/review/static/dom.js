@@ -29,3 +29,10 @@ export function say(text, kind = "note") {
   clearTimeout(say.timer);
   if (kind === "note") say.timer = setTimeout(() => { place.textContent = ""; }, 4000);
 }
+
+/** Scrolls a box so far that an element in it is in its middle, where it is not in sight. The page itself stays. */
+export function reveal(element, box, covered = 0) {
+  const [own, seen] = [element.getBoundingClientRect(), box.getBoundingClientRect()];
+  if (own.top >= seen.top && own.bottom <= seen.bottom - covered) return;
+  box.scrollTop += (own.top + own.bottom) / 2 - (seen.top + seen.bottom - covered) / 2;
+}

@@ -1,7 +1,7 @@
 // The queue at the side: what there is to decide, a page of it at a time, and which part of it is gone through.
 
 import { get } from "./api.js";
-import { el, fill, say } from "./dom.js";
+import { el, fill, reveal, say } from "./dom.js";
 import { decided } from "./verdicts.js";
 
 const PAGE = 100;
@@ -9,6 +9,7 @@ const PAGE = 100;
 /** The queue as a list. `onopen(entry)` is called for what is chosen, `onchoose()` where other items are gone through. */
 export class List {
   constructor(host, { verdicts, onopen, onchoose }) {
+    this.host = host;
     this.onopen = onopen;
     this.onchoose = onchoose;
     this.verdicts = verdicts;
@@ -79,8 +80,11 @@ export class List {
     this.open = number;
     for (const row of this.rows.children) {
       const own = Number(row.dataset.number) === number;
-      if (own) row.setAttribute("aria-current", "true");
-      else row.removeAttribute("aria-current");
+      if (!own) row.removeAttribute("aria-current");
+      else {
+        row.setAttribute("aria-current", "true");
+        reveal(row, this.host);
+      }
       if (own && verdict !== undefined) row.querySelector(".state").replaceWith(state(verdict));
     }
   }

@@ -56,7 +56,7 @@ function trim(path) {
 }
 
 /** Whether an image is here, or on its way. */
-export const begun = (path) => known.has(path);
+export const started = (path) => known.has(path);
 
 /** Whether an image is here already. */
 export const has = (path) => Boolean(known.get(path)?.done);

@@ -1,6 +1,6 @@
 // The panel beside the image: what the item is, its texts, its marks, and what is decided about it.
 
-import { el, fill } from "./dom.js";
+import { el, fill, reveal } from "./dom.js";
 import { keyOf, placesOf, titleOf } from "./layers.js";
 import { VERDICTS, decided } from "./verdicts.js";
 import { chip, shown } from "./words.js";
@@ -135,7 +135,7 @@ export class Panel {
       else if (!one.hasAttribute("aria-current")) {
         one.setAttribute("aria-current", "true");
         one.closest("details")?.setAttribute("open", "");
-        one.scrollIntoView({ block: "nearest" });
+        reveal(one, this.host, this.choice.offsetHeight);
       }
     }
   }

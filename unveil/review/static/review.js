@@ -7,7 +7,7 @@ import { ending } from "./ending.js";
 import { help, listen } from "./keys.js";
 import { layersOf } from "./layers.js";
 import { List } from "./list.js";
-import { begun, has, load } from "./load.js";
+import { load, started } from "./load.js";
 import { Panel } from "./panel.js";
 import { VERDICTS, decided } from "./verdicts.js";
 import { Viewer } from "./viewer.js";
@@ -52,6 +52,7 @@ class Review {
     const toggle = el("button", { type: "button", "aria-expanded": "false", onclick: () => {
       queue.hidden = !queue.hidden;
       toggle.setAttribute("aria-expanded", String(!queue.hidden));
+      this.list.mark(this.list.open);
     } }, "Queue");
     return el(
       "span", { class: "bar" }, toggle,
@@ -123,7 +124,8 @@ class Review {
       const { image, fault } = await waits;
       const item = await told;
       if (signal.aborted) return false;
-      if (early && !same(early, item) && !this.work.open) this.show(item, entry);  // changed since, as in another tab
+      const begun = this.item !== early || this.work.open || this.main.inert;
+      if (early && !begun && !same(early, item)) this.show(item, entry);  // changed since, as in another tab
       if (fault) this.viewer.fail(fault.message);
       else this.viewer.show(image.picture, image.samples);
       this.layers();
@@ -139,7 +141,7 @@ class Review {
 
   /** The image of an entry, which may be here already: then it is noted that it is seen. */
   async image(entry, signal) {
-    if (!begun(imageAhead(entry))) return load(imageOf(entry), { signal });
+    if (!started(imageAhead(entry))) return load(imageOf(entry), { signal });
     const image = await load(imageAhead(entry), { signal });
     await post(`${imageOf(entry)}/shown`, {});
     return image;
@@ -167,7 +169,7 @@ class Review {
   tellWhere() {
     if (!this.entry) return;
     const { chosen } = this.list;
-    this.where.textContent = `${this.entry.place + 1} of ${this.session.total} · ${this.session.decided} decided${chosen && ` · only ${chosen}`}`;
+    this.where.textContent = `${this.entry.place + 1} of ${this.session.total} · ${this.session.decided} decided${chosen && ` · only “${chosen}”`}`;
   }
 
   layers() {
@@ -259,6 +261,7 @@ class Review {
   async decide(verdict, revision = undefined) {
     if (this.main.inert) return;
     const { item, work, entry } = this;
+    const saving = this.saving = {};
     this.lock(true);
     try {
       const saved = await post(`/api/items/${item.number}/decision`, work.decision(verdict, revision));
@@ -278,7 +281,7 @@ class Review {
       if (error instanceof Failed && error.status === 409) this.conflict(verdict, error.about.decision);
       else say(`not saved: ${error.message}`, "bad");
     } finally {
-      this.lock(false);
+      if (this.saving === saving) this.lock(false);  // else the item after it is being saved
     }
   }
 

@@ -20,25 +20,37 @@ MEANINGS: dict[Reach, str] = {
 
 
 class AccessError(ValueError):
-    """Data that are not open, in a form made for publication; the message says which, and what to do."""
+    """Data that are not open, where others would see them; the message says which, and what to do."""
 
 
 def strictest(records: Iterable[Record]) -> Reach:
     return max((record.source.access or "unknown" for record in records), key=STRICTNESS.index, default="open")
 
 
-def closed(records: Iterable[Record]) -> str:
-    """The data sets that are not known to be open, with their access and numbers of images; "" where all are."""
-    counts = Counter((r.source.dataset, r.source.access or "unknown") for r in records)
+def closed(records: Iterable[Record | None]) -> str:
+    """The data sets that are not known to be open, with their access and numbers of images; "" where all are.
+
+    None stands for an image of which there is no record.
+    """
+    known = (
+        (r.source.dataset, r.source.access or "unknown") if r else ("without a record", "unknown") for r in records
+    )
+    counts = Counter(known)
     found = [f"{name} ({access}, {n} images)" for (name, access), n in sorted(counts.items()) if access != "open"]
     return ", ".join(found)
 
 
-def refuse(records: Iterable[Record], restricted: bool, form: str = "the imagefolder form") -> None:
-    """Raises ``AccessError`` where data that are not open would be made ready for publication unasked."""
+def refuse(
+    records: Iterable[Record | None],
+    restricted: bool,
+    why: str = "the imagefolder form is for publication",
+    does: str = "writes",
+) -> None:
+    """Raises ``AccessError`` where data that are not open would be made ready for publication, or shown to others,
+    unasked. ``why`` says how others come to see them, and ``does`` what is done with them."""
     if not restricted and (found := closed(records)):
         raise AccessError(
-            f"{form} is for publication, and not all data are said to be open: {found}; "
-            "if they are, read them again with `unveil ingest --access open`; --restricted writes them all the same, "
+            f"{why}, and not all data are said to be open: {found}; "
+            f"if they are, read them again with `unveil ingest --access open`; --restricted {does} them all the same, "
             "for those who may see them"
         )
