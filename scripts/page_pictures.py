@@ -1,6 +1,6 @@
-"""Pictures of the pages for the documents: docs/figures/review.jpg, review-pair.jpg and try.jpg.
+"""Pictures of the pages for the documents: docs/figures/review.jpg, review-pair.jpg, try.jpg and runs.jpg.
 
-    python -m scripts.page_pictures runs/demo
+    python -m scripts.page_pictures runs/demo --runs runs
 
 Takes the records of a run on synthetic images (`make demo`), shows them in Chromium, draws a box as a person would, and
 writes what is seen. Pairs are the run's own, of `unveil demo --compare dpo`, if it has any.
@@ -22,8 +22,8 @@ from PIL import Image
 
 from unveil.core.files import whole
 from unveil.core.path_types import InputFolder
-from unveil.review import review, trying
-from unveil.review.options import ReviewOptions, TryOptions
+from unveil.review import review, runs, trying
+from unveil.review.options import ReviewOptions, RunsOptions, TryOptions
 from unveil.review.server import Served, application
 
 FIGURES = Path(__file__).parents[1] / "docs" / "figures"
@@ -36,6 +36,8 @@ class Config:
 
     run: tyro.conf.Positional[InputFolder]
     """Folder of a run on synthetic images."""
+    runs: InputFolder | None = None
+    """Folder of several, one of which may be training, to be shown side by side."""
 
 
 def main(config: Config) -> None:
@@ -59,7 +61,15 @@ def main(config: Config) -> None:
             _picture(browser, _reviewed(blind), FIGURES / "review-pair.jpg", _prefer)
         trial = TryOptions(model=str(config.run / "sft"), beside="tiny", records=review.resolved(records).what)
         _picture(browser, _tried(trial), FIGURES / "try.jpg", _ask)
+        if config.runs:
+            _picture(browser, _compared(RunsOptions(folder=config.runs)), FIGURES / "runs.jpg", _follow)
         browser.close()
+
+
+def _follow(tab: Any) -> None:
+    """Waits for the curves, and looks at an update of the first."""
+    tab.wait_for_selector(".chart .line")
+    tab.locator(".chart").first.hover()
 
 
 def _prefer(tab: Any) -> None:
@@ -108,7 +118,7 @@ def _picture(browser: Any, page: AbstractContextManager[str], file: Path, act: C
     with page as address:
         tab = browser.new_page(viewport=SIZE, color_scheme="light", device_scale_factor=1.25)
         tab.goto(address)
-        tab.wait_for_selector("main.review")
+        tab.wait_for_selector("main[class]")
         act(tab)
         tab.wait_for_timeout(300)
         shot = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
@@ -133,6 +143,16 @@ def _tried(config: TryOptions) -> Iterator[str]:
     with trying.opened(config) as room:
         app = application("try")
         trying.routes(app, room)
+        page = Served(app, ("anna",), config.host)
+        with page.beside():
+            yield page.addresses["anna"]
+
+
+@contextmanager
+def _compared(config: RunsOptions) -> Iterator[str]:
+    with runs.opened(config) as room:
+        app = application("runs")
+        runs.routes(app, room)
         page = Served(app, ("anna",), config.host)
         with page.beside():
             yield page.addresses["anna"]

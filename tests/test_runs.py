@@ -211,6 +211,23 @@ def test_a_run_is_asked_to_stop_once_it_is_the_one_that_was_seen(tmp_path: Path)
         assert not (tmp_path / "one" / ".stop.json").exists()
 
 
+def test_a_request_that_cannot_be_written_is_told_without_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(28, "No space left on device", str(tmp_path))
+
+    with page(tmp_path) as client, under_way(tmp_path / "one"):
+        [row] = get(client, "/api/runs")["rows"]
+        with monkeypatch.context() as patch:
+            patch.setattr("os.open", full)
+            patch.setattr("unveil.review.inside.checked", lambda root, name: root / name)
+            patch.setattr(making, "is_held", lambda _: True)
+            refused = client.post("/api/runs/0/stop", json={"began": row["began"]})
+        assert refused.status_code == 422
+        assert refused.json()["error"] == "nothing can be written into its folder: no space left on device"
+
+
 @pytest.mark.parametrize("sent", ["[]", "{}", '{"began": null}', "3", '{"began"'])
 def test_a_request_to_stop_that_says_nothing(sent: str, tmp_path: Path) -> None:
     finished(tmp_path / "one")

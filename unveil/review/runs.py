@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request, Response
 
 from unveil.core import console, making
 from unveil.core.access import AccessError
+from unveil.core.files import WriteError
 from unveil.evaluate.report_pictures import NAMES, TOGETHER
 from unveil.evaluate.score_table import SHOWN
 from unveil.review import inside, run_logs, run_reading, run_samples, server
@@ -123,7 +124,7 @@ class RunsRoom:
     def stop(self, number: int, began: Any, person: str) -> None:
         """Asks a run to end in order, if it is still the one that ``began`` then.
 
-        Raises ``Unknown``, ``Refused`` where it is not, and ``WriteError``.
+        Raises ``Unknown``, and ``Refused`` where it is not, or the request cannot be written.
         """
         run = self.run(number)
         if not run.who or run.who.get("begun") != began:
@@ -135,6 +136,8 @@ class RunsRoom:
             raise Refused("it is not running any more") from error
         except (making.NotUnderWay, inside.Outside) as error:
             raise Refused(str(error)) from error
+        except WriteError as error:  # whose words tell where the folder lies
+            raise Refused(f"nothing can be written into its folder: {_why(error)}") from error
 
 
 @contextmanager
@@ -151,8 +154,13 @@ def opened(config: Config) -> Iterator[RunsRoom]:
 
 
 def _unread(name: str, error: Exception) -> str:
-    why = (error.strerror or "it cannot be read").lower() if isinstance(error, OSError) else str(error)
-    return f"{name} cannot be read: {why}"
+    return f"{name} cannot be read: {_why(error) if isinstance(error, OSError) else error}"
+
+
+def _why(error: OSError) -> str:
+    """What the system refuses, without the place."""
+    first = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    return (first.strerror or "it is not allowed").lower()
 
 
 def routes(app: FastAPI, room: RunsRoom) -> None:

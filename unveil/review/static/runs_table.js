@@ -83,7 +83,7 @@ export class Table {
     return [
       { key: "name", title: "Run", of: (row) => row.name },
       { key: "state", title: "State", of: (row) => Object.keys(STATES).indexOf(row.state) },
-      { key: "began", title: "Began or ended", of: (row) => row.began ?? row.ended },
+      { key: "began", title: "Began or ended (UTC)", of: (row) => row.began ?? row.ended },
       ...metrics.map((name) => ({ key: name, title: this.metrics[name], number: true, cell: (row) => this.#figure(row, name), of: (row) => row.figures[modelOf(row, this.model.value)]?.[name]?.value })),
       ...LAST.filter((name) => logged.some((row) => last(row, name) !== undefined)).map((name) => ({ key: `last ${name}`, title: this.titles[name] ?? name, number: true, cell: (row) => brief(last(row, name)), of: (row) => last(row, name) })),
       ...shown.map((name) => ({ key: `setting ${name}`, title: name.replaceAll("_", " "), setting: true, cell: (row) => setting(row.settings[name]), of: (row) => row.settings[name] })),
