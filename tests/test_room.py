@@ -157,6 +157,15 @@ def test_places_of_an_answer_are_in_pixels_and_the_truth_is_told_after_a_blind_d
             assert [(m["label"], m["box"]) for m in after["truth"]] == [("ulcer", [10, 8, 30, 28])]
 
 
+def test_an_answer_about_an_image_that_cannot_be_read_is_shown(tmp_path: Path) -> None:
+    """Without its places, whose pixels are not known; of the image the page asks by itself."""
+    write_records(tmp_path, 2)
+    asked, answers = write_answers(tmp_path)
+    (tmp_path / "0.png").write_bytes(b"\x89PNG no more")
+    with opened(options(answers, dialogues=asked, readings=2, order="file")) as room:
+        assert room.show("anna", 0)["said"] == [] and len(room.show("anna", 1)["said"]) == 2
+
+
 def test_who_is_not_shown_an_item_is_told_nothing_of_it(tmp_path: Path) -> None:
     """Of one reading each, anna has r0 and ben has r1."""
     with opened(options(write_records(tmp_path), order="file")) as room:

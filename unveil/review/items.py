@@ -13,6 +13,7 @@ from unveil.core.answers import parse
 from unveil.core.box_formats import BOX_FORMATS, MARKUP, View, unmark
 from unveil.core.decisions import Annotation, Subject, hash_of
 from unveil.core.jsonl import each_line, from_json
+from unveil.core.pixels import ImageError
 from unveil.core.records import Dialogue, Pair, Prediction, Record, RecordError, Split
 from unveil.core.untrusted import shortened
 from unveil.review.rows import Rows, unknown
@@ -65,6 +66,8 @@ class ReviewItem:
         if not isinstance(self.row, Prediction) or self.dialogue is None or self.row.box_format not in BOX_FORMATS:
             return ()
         size = self.record.size if self.record else _size(self.image)
+        if size is None:
+            return ()
         view, asked = View(BOX_FORMATS[self.row.box_format], size, self.row.frame), self.dialogue
         found = parse(asked.kind, self.row.answer, view, (), asked.target, asked.choices).findings
         named = [Annotation(name or asked.target or "", box) for name, box in found if box]
@@ -80,9 +83,12 @@ class ReviewItem:
         return told or tuple(Annotation(f.label, f.box) for f in found)
 
 
-def _size(image: Path) -> tuple[int, int]:
-    """Width and height of an image; raises ``ImageError``."""
-    header = image_files.probe(image)
+def _size(image: Path) -> tuple[int, int] | None:
+    """Width and height of an image; None of one that cannot be read, of which the page is told where it would be."""
+    try:
+        header = image_files.probe(image)
+    except ImageError:
+        return None
     return header.width, header.height
 
 
