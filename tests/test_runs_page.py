@@ -130,10 +130,14 @@ def test_the_arithmetic_of_charts(chromium: Any, tmp_path: Path) -> None:
     """Steps of ticks are 1, 2 or 5 times a power of ten; a thinned line keeps its peaks; a mean is that of what was."""
     finished(tmp_path / "one")
     asked = """async () => {
-      const { ticks, brief, smoothed, thinned } = await import("/static/chart.js");
+      const { Chart, ticks, brief, smoothed, thinned } = await import("/static/chart.js");
       const line = Array.from({ length: 10000 }, (_, n) => [n, n === 5000 ? 9 : n === 7001 ? -9 : Math.sin(n)]);
       const thin = thinned(line, 300);
+      const chart = new Chart({ title: "Loss", unit: "nats" });
+      const [a, b] = [{ name: "a", steps: [1, 5], values: [2, 1] }, { name: "b", steps: [1, 9], values: [4, null] }];
+      chart.draw([{ slot: 0, ...a }, { slot: 1, ...b }], 300, 100);
       return {
+        at: [1, 4, 9].map((step) => chart.valuesAt(step).map(([one, value, at]) => [one.name, value, at])),
         ticks: [[0, 1], [0.13, 0.58], [-7, 93, 4], [3, 3]].map((of) => ticks(...of).map((at) => Number(at.toFixed(6)))),
         brief: [0, 0.12345, 1234.5, 0.00001234, 12345678, null].map((one) => brief(one)),
         mean: smoothed([4, null, 8], 0.5),
@@ -143,6 +147,7 @@ def test_the_arithmetic_of_charts(chromium: Any, tmp_path: Path) -> None:
     }"""  # fmt: skip
     with shown(chromium, tmp_path) as tab:
         found = tab.evaluate(asked)
+    assert found["at"] == [[["a", 2, 1], ["b", 4, 1]], [["a", 2, 1], ["b", 4, 1]], [["b", 4, 1]]], "a's line has ended"
     assert found["ticks"] == [[0, 0.2, 0.4, 0.6, 0.8, 1], [0.2, 0.3, 0.4, 0.5], [0, 50], [3]]
     assert found["brief"] == ["0", "0.123", "1235", "1.2e-5", "1.2e7", "–"]
     assert found["mean"] == [4, None, pytest.approx(20 / 3)]  # (0.25 * 4 + 0.5 * 8) / 0.75

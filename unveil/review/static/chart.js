@@ -110,12 +110,12 @@ export class Chart {
     return [...new Set(this.series.filter((one) => !one.faint).flatMap((one) => one.steps))].sort((a, b) => a - b);
   }
 
-  /** What each run has at an update, or last had before it: [[series, value], …]. */
+  /** What the lines that reach an update have there, or last had before it, and at which: [[series, value, step], …]. */
   valuesAt(step) {
-    return this.series.filter((one) => !one.faint).map((one) => {
-      let found = null;
-      for (let n = 0; n < one.steps.length && one.steps[n] <= step; n += 1) found = one.values[n] ?? found;
-      return [one, found];
+    return this.series.filter((one) => !one.faint && step <= one.steps.at(-1)).flatMap((one) => {
+      let found = -1;
+      for (let n = 0; n < one.steps.length && one.steps[n] <= step; n += 1) if (one.values[n] !== null) found = n;
+      return found < 0 ? [] : [[one, one.values[found], one.steps[found]]];
     });
   }
 
@@ -185,7 +185,7 @@ export class Chart {
     fill(
       this.cursor,
       svg("path", { class: "at", d: `M${this.x(step)} ${MARGIN.top}V${this.height - MARGIN.bottom}` }),
-      ...this.valuesAt(step).filter(([, value]) => value !== null).map(([one, value]) => mark(one.slot, this.x(step), this.y(value), 4)),
+      ...this.valuesAt(step).map(([one, value, at]) => mark(one.slot, this.x(at), this.y(value), 4)),
     );
   }
 
@@ -197,9 +197,10 @@ export class Chart {
   }
 
   #described() {
-    const told = this.valuesAt(Infinity).filter(([, value]) => value !== null).map(([one, value]) => (
-      `${one.name} ${brief(value)} after update ${one.steps.at(-1)}`
-    ));
+    const told = this.series.filter((one) => !one.faint).flatMap((one) => {
+      const last = one.values.findLastIndex((value) => value !== null);
+      return last < 0 ? [] : [`${one.name} ${brief(one.values[last])} after update ${one.steps[last]}`];
+    });
     return `${this.title} over updates${this.unit ? `, in ${this.unit}` : ""}: ${told.join("; ") || "no value yet"}`;
   }
 }

@@ -154,7 +154,7 @@ export class Curves {
   #show(step) {
     for (const { chart, readout } of this.charts.values()) {
       chart.show(step);
-      const told = step === null ? [] : chart.valuesAt(step).filter(([, value]) => value !== null);
+      const told = step === null ? [] : chart.valuesAt(step);
       fill(readout, told.length ? `update ${step}: ` : "", told.flatMap(([one, value], n) => [n ? ", " : "", swatch(one.slot), one.model && ` ${one.model}`, ` ${brief(value, 4)}`]));
     }
   }
