@@ -42,6 +42,11 @@ def test_a_log_that_begins_anew_is_read_from_its_beginning(tmp_path: Path) -> No
     write(tmp_path, '{"step": 3, "loss": 30}\n')
     again = after(tmp_path, first)
     assert again["anew"] and again["rows"] == [(1, {"loss": 1.0}), (2, {"loss": 2.0}), (3, {"loss": 30.0})]
+    rewind(tmp_path / LOG, 2)
+    write(tmp_path, "".join(f'{{"step": {n}, "loss": {n * 11}}}\n' for n in range(3, 9)))
+    longer = after(tmp_path, again)
+    assert longer["anew"] and [step for step, _ in longer["rows"]] == [*range(1, 9)], "its lines end where others did"
+    again = longer
     os.truncate(tmp_path / LOG, 25)
     assert after(tmp_path, again)["anew"]
 

@@ -116,7 +116,7 @@ def test_a_stage_at_work(tmp_path: Path) -> None:
     with begun(tmp_path / "one"), begun(tmp_path / "one" / "sft"):
         write_log(tmp_path / "one" / "sft", [2.0])
         row = rows(tmp_path)["one"]
-        assert (row["state"], row["at_work"]) == ("running", "train sft sft")
+        assert (row["state"], row["at_work"]) == ("running", "train sft")
 
 
 # ------------------------------------------------------------------------------------------------------ what is broken

@@ -103,6 +103,7 @@ def test_answers_with_the_true_places_and_those_of_the_model(tmp_path: Path) -> 
         [row] = found["rows"]
         assert [mark["box"] for mark in row["truth"]] == [[10.0, 8.0, 30.0, 28.0]]
         assert [(mark["label"], mark["box"]) for mark in row["said"]] == [("ulcer", [40.0, 8.0, 60.0, 28.0])]
+        assert row["texts"][1] == {"title": "Answer", "text": "At <box 40.00 8.00 60.00 28.00>."}
         assert row["name"] == "item 2" and "NAME" not in json.dumps(found) and "r1" not in json.dumps(found)
         image = client.get("/api/runs/0/image", params={"source": source["key"], "sample": 1})
         head, _, samples = image.content.partition(b"\n")

@@ -100,9 +100,8 @@ def test_samples_have_their_image_and_a_report_opens_without_the_page(chromium: 
         drew(tmp_path / "one" / "sft", 4)
         tab.select_option(".of-samples select", label="one/sft: validation")
         tab.wait_for_selector(".of-samples[data-shown='item 1']")
-        assert "image of 64 by 48 pixels. Truth: 1 marks, Answer: 1 marks" in (
-            tab.get_attribute(".picture canvas.top", "aria-label") or ""
-        )
+        described = "image of 64 by 48 pixels. Truth: 1 marks, Answer: 1 marks"
+        tab.wait_for_selector(f".picture canvas.top[aria-label*='{described}']")  # told when it is drawn next
         with tab.context.expect_page() as opened:
             tab.get_by_role("button", name="Report one").click()
         report = opened.value

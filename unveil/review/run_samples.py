@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from unveil.core import run_folder
+from unveil.core.box_formats import BOX_FORMATS, View, neutral
 from unveil.core.jsonl import to_json
 from unveil.core.pixels import ImageError
 from unveil.core.records import Prediction
@@ -52,8 +53,8 @@ class SampleFile:
 
 
 def sources(root: Path, run: FoundRun) -> list[SampleFile]:
-    """The files of answers of a run, those of training first where something was drawn."""
-    found = [SampleFile(run, part.name, file) for file in TITLES for part in run.parts if file in part.files]
+    """The files of answers of a run: what was drawn in training first, and of the model first that was trained last."""
+    found = [SampleFile(run, part.name, file) for file in TITLES for part in reversed(run.parts) if file in part.files]
     return [source for source in found if source.file != SAMPLES or _size(root / source.name)]
 
 
@@ -192,7 +193,7 @@ class RunSamples:
         item = self._item(items, number)
         row = item.row
         assert isinstance(row, Prediction) and item.dialogue
-        texts = [("Question", item.dialogue.question), ("Answer", row.answer), ("Truth", item.dialogue.answer)]
+        texts = [("Question", item.dialogue.question), ("Answer", _neutral(row, item)), ("Truth", item.dialogue.answer)]
         try:
             said, truth = to_json(item.said), to_json(item.truth)
         except ValueError as error:  # an image that is to be measured first, as there is no record of it
@@ -215,6 +216,13 @@ class RunSamples:
         if isinstance(error, Refused):
             return str(error)
         return f"{what}: {error}" if self.identifiers or isinstance(error, inside.Outside | JsonError) else what
+
+
+def _neutral(row: Prediction, item: ReviewItem) -> str:
+    """An answer with its boxes in the markup that questions and true answers have."""
+    if item.record is None or row.box_format not in BOX_FORMATS:
+        return row.answer
+    return neutral(row.answer, View(BOX_FORMATS[row.box_format], item.record.size, row.frame))
 
 
 def _range(start: int, count: int, total: int) -> tuple[int, int]:

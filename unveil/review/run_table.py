@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from unveil.review import inside
-from unveil.review.run_reading import ANSWERS, LOG, SAMPLES, FoundRun, is_run, read_run, signature
+from unveil.review.run_reading import ANSWERS, LOG, SAMPLES, FoundRun, RunPart, is_run, read_run, signature
 
 #: How deep below the folder runs are looked for, and how many folders are looked at.
 DEPTH = 4
@@ -153,7 +153,7 @@ class RunTable:
             "name": self.name(run),
             "command": run.command,
             "state": run.state,
-            "at_work": f"{at_work[-1].at_work} {at_work[-1].name}".strip() if at_work else "",
+            "at_work": _stage(at_work[-1]) if at_work else "",
             "why": run.why if self.identifiers else run.error,
             "began": run.began,
             "ended": run.ended,
@@ -171,6 +171,11 @@ class RunTable:
     def name(self, run: FoundRun) -> str:
         """How the page calls a run: by its folder's place below the one that is shown."""
         return str(run.folder) if run.folder.parts else self.root.resolve().name
+
+
+def _stage(part: RunPart) -> str:
+    """What is at work, and for which model unless its name says so."""
+    return part.at_work if part.name in part.at_work.split() else f"{part.at_work}: {part.name}"
 
 
 def apart(runs: list[FoundRun]) -> list[str]:

@@ -136,12 +136,13 @@ class Checkpoints:
         The first process looks, and all of them end after the same update.
         """
         who = making.asked_to_stop() if self.accelerator.is_main_process else ""
+        asked = bool(who)
         if self.accelerator.num_processes > 1:
-            asked = torch.tensor(int(bool(who)), device=self.accelerator.device)
-            who = who or ("another process" if int(self.accelerator.reduce(asked, "sum")) else "")
-        if who:
+            count = torch.tensor(int(asked), device=self.accelerator.device)
+            asked = bool(int(self.accelerator.reduce(count, "sum")))
+        if asked:
             self.save(step)
-            making.stop(who)
+            making.stop(who or "somebody")
 
     def stopped(self, total: int) -> str:
         """How many of all updates another run need not do again, in words."""

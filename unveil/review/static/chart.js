@@ -139,7 +139,7 @@ export class Chart {
   #axes(low, high, first, last) {
     const { width, height } = this;
     const [bottom, right] = [height - MARGIN.bottom, width - MARGIN.right];
-    const up = ticks(low, high, Math.max(2, Math.round(height / 45)));
+    const up = ticks(low, high, Math.max(2, Math.round(height / 30)));
     const across = ticks(first, last, Math.max(2, Math.round(width / 90))).filter(Number.isInteger);
     return [
       ...up.flatMap((value) => [
@@ -165,8 +165,16 @@ export class Chart {
       }));
       const all = pieces.flat();
       const marked = one.faint ? [] : all.length <= FEW ? all : [all.at(-1)];
-      return [...drawn, ...marked.map(([step, value]) => mark(one.slot, this.x(step), this.y(value)))];
+      return [...drawn, ...marked.map(([step, value]) => mark(one.slot, this.x(step), this.y(value))), ...this.#named(one, all.at(-1))];
     });
+  }
+
+  /** The name of a line at its end, where its run has several in this chart. */
+  #named(one, last) {
+    const several = this.series.filter((other) => other.slot === one.slot && !other.faint).length > 1;
+    if (one.faint || !last || !several || !one.model) return [];
+    return [svg("text", { class: `of-line series-${one.slot}`, x: this.x(last[0]) + (this.x(last[0]) < MARGIN.left + 40 ? 6 : -6), y: Math.max(MARGIN.top + 2, this.y(last[1]) - 7),
+      "text-anchor": this.x(last[0]) < MARGIN.left + 40 ? "start" : "end" }, one.model)];
   }
 
   /** Shows an update by a line across the chart and a mark for each run's value there. */

@@ -145,7 +145,7 @@ class Runs {
             say(error.message, "bad");
           }
         } }, "Stop it"),
-        el("button", { type: "button", onclick: () => dialog.close() }, "Let it run")),
+        el("button", { type: "button", autofocus: true, onclick: () => dialog.close() }, "Let it run")),
     );
     dialog.addEventListener("close", () => dialog.remove());
     document.body.append(dialog);

@@ -14,6 +14,8 @@ const EXPLAINED = {
 /** Columns of settings that are shown unless others are chosen. */
 const FEW = 5;
 
+/** Names in order, 9 before 10. */
+const ORDER = new Intl.Collator(undefined, { numeric: true });
 /** The last figures of training, which have a column where a run has no others. */
 const LAST = ["loss", "val_loss", "reward", "val_score"];
 
@@ -45,7 +47,7 @@ export function modelOf(row, name) {
 /** The table; `acts` are { choose(row, chosen), stop(row), report(row) }. */
 export class Table {
   constructor(host, { metrics, titles, acts }) {
-    Object.assign(this, { metrics, titles, acts, rows: new Map(), slots: new Map(), settings: [], hidden: null, sorted: { key: "began", down: true } });
+    Object.assign(this, { metrics, titles, acts, rows: new Map(), made: new Map(), slots: new Map(), settings: [], hidden: null, sorted: { key: "began", down: true } });
     this.filter = el("input", { type: "search", placeholder: "Filter by name", "aria-label": "filter by name", oninput: () => this.draw() });
     this.model = el("select", { "aria-label": "figures of", onchange: () => this.draw() });
     this.columns = el("details", { class: "columns" });
@@ -63,7 +65,7 @@ export class Table {
 
   /** Takes in what has changed (`RunTable.changes`). */
   update({ rows, gone, settings, notes }) {
-    for (const number of gone) this.rows.delete(number);
+    for (const number of gone) for (const of of [this.rows, this.made]) of.delete(number);
     for (const row of rows) this.rows.set(row.number, row);
     this.settings = settings;
     this.hidden ??= null;
@@ -108,8 +110,26 @@ export class Table {
     this.#offer();
     const held = this.head.contains(document.activeElement) || this.body.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
     fill(this.head, el("tr", {}, el("th", { scope: "col" }, el("span", { class: "unseen" }, "compare")), columns.map((column) => this.#title(column)), el("th", { scope: "col" }, el("span", { class: "unseen" }, "what to do"))));
-    fill(this.body, shown.map((row) => this.#row(row, columns)), !shown.length && el("tr", {}, el("td", { colspan: columns.length + 2, class: "soft" }, all.length ? "No run has this in its name." : "There is no run in this folder yet.")));
+    this.#show(shown.map((row) => this.#known(row, columns)), !shown.length && el("tr", {}, el("td", { colspan: columns.length + 2, class: "soft" }, all.length ? "No run has this in its name." : "There is no run in this folder yet.")));
     if (held) this.body.parentElement.querySelector(`[data-focus="${CSS.escape(held)}"]`)?.focus({ preventScroll: true });
+  }
+
+  /** Puts rows in their place, unless they stand there already. */
+  #show(rows, instead) {
+    const wanted = instead ? [instead] : rows;
+    const { children } = this.body;
+    if (children.length !== wanted.length || wanted.some((row, n) => children[n] !== row)) fill(this.body, wanted);
+  }
+
+  /** A row's element, made anew only where it would be another: a thousand of them take half a second. */
+  #known(row, columns) {
+    const slot = this.slots.get(row.number);
+    const key = `${slot} ${slot === undefined && this.slots.size >= SLOTS} ${this.model.value} ${columns.map((column) => column.key)}`;
+    const known = this.made.get(row.number);
+    if (known?.row === row && known.key === key) return known.element;
+    const element = this.#row(row, columns);
+    this.made.set(row.number, { row, key, element });
+    return element;
   }
 
   #title({ key, title, number, setting: isSetting }) {
@@ -128,9 +148,9 @@ export class Table {
     const sign = this.sorted.down ? -1 : 1;
     return (a, b) => {
       const [x, y] = [of(a) ?? null, of(b) ?? null];
-      if (x === null || y === null) return (x === null) - (y === null) || a.name.localeCompare(b.name);
-      const apart = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y), undefined, { numeric: true });
-      return sign * apart || a.name.localeCompare(b.name, undefined, { numeric: true });
+      if (x === null || y === null) return (x === null) - (y === null) || ORDER.compare(a.name, b.name);
+      const apart = typeof x === "number" && typeof y === "number" ? x - y : ORDER.compare(String(x), String(y));
+      return sign * apart || ORDER.compare(a.name, b.name);
     };
   }
 
