@@ -119,7 +119,7 @@ export class Chart {
     });
   }
 
-  draw(series, width, height, range) {
+  draw(series, width, height) {
     Object.assign(this, { series, width, height });
     const points = series.flatMap((one) => one.steps.map((step, n) => [step, one.values[n]])).filter(([, value]) => value !== null);
     this.element.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -127,7 +127,7 @@ export class Chart {
     this.element.setAttribute("aria-label", this.#described());
     if (!points.length) return void fill(this.element);
     const [low, high] = padded(points.map(([, value]) => value));
-    this.range = range ?? [Math.min(...points.map(([step]) => step)), Math.max(...points.map(([step]) => step))];
+    this.range = extent(points.map(([step]) => step));
     const [first, last] = this.range;
     this.x = (step) => MARGIN.left + ((step - first) / (last - first || 1)) * (width - MARGIN.left - MARGIN.right);
     this.y = (value) => height - MARGIN.bottom - ((value - low) / (high - low)) * (height - MARGIN.top - MARGIN.bottom);
@@ -205,10 +205,21 @@ export class Chart {
   }
 }
 
-/** The range of values with a little room at both ends. */
-function padded(values) {
+/** The first and the last update; a single one stands in the middle. */
+function extent(steps) {
+  const [first, last] = ends(steps);
+  return first === last ? [first - 1, last + 1] : [first, last];
+}
+
+function ends(values) {
   let [low, high] = [Infinity, -Infinity];
   for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  return [low, high];
+}
+
+/** The range of values with a little room at both ends. */
+function padded(values) {
+  const [low, high] = ends(values);
   const room = (high - low || Math.abs(high) || 1) * 0.06;
   return [low >= 0 && low - room < 0 ? Math.min(low, 0) : low - room, high + room];
 }

@@ -50,7 +50,7 @@ class Runs {
     if (this.touched || slots.size >= FIRST) return false;
     const rows = [...this.table.rows.values()].filter((row) => row.logs.length && !slots.has(row.number));
     const running = (row) => row.state === "running";
-    rows.sort((a, b) => running(b) - running(a) || String(b.began ?? b.ended).localeCompare(String(a.began ?? a.ended)));
+    rows.sort((a, b) => running(b) - running(a) || (b.began ?? b.ended ?? "").localeCompare(a.began ?? a.ended ?? ""));
     const more = rows.slice(0, FIRST - slots.size);
     for (const row of more) this.take(row);
     return more.length > 0;
