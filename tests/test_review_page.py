@@ -69,6 +69,29 @@ def test_boxes_are_drawn_corrected_and_undone(chromium: Any, tmp_path: Path) -> 
     assert box and kept.after[0].finding is None and 0 <= box[0] < box[2] <= 64 and 0 <= box[1] < box[3] <= 48
 
 
+def test_a_name_counts_as_it_is_written(chromium: Any, tmp_path: Path) -> None:
+    """A new finding and a renamed one, saved by a key while the cursor is still in the name; one step back undoes each."""
+    config = options(write_records(tmp_path))
+    with shown(chromium, config) as tab:
+        title(tab, "r0")
+        tab.keyboard.press("b")
+        drag(tab, (0.6, 0.5), (0.7, 0.6))
+        tab.keyboard.type("polyp")
+        tab.keyboard.press("Control+Enter")
+        title(tab, "r1")
+        name = tab.locator(".marks input")
+        name.fill("haemangioma")
+        tab.locator(".stage .top").focus()
+        tab.keyboard.press("Control+z")
+        assert name.input_value() == "ulcer"
+        name.fill("erosion")
+        tab.keyboard.press("Control+Enter")
+        title(tab, "r2")
+    first, second = read_decisions(config.out)  # type: ignore[arg-type]
+    assert first.after and [mark.label for mark in first.after] == ["ulcer", "polyp"]
+    assert second.verdict == "edit" and second.after and [mark.label for mark in second.after] == ["erosion"]
+
+
 def test_no_single_key_decides_while_somebody_types(chromium: Any, tmp_path: Path) -> None:
     config = options(write_records(tmp_path))
     with shown(chromium, config) as tab:

@@ -159,7 +159,7 @@ export class Panel {
       "li", { dataset: { layer: "own", at } },
       el("input", {
         value: mark.label, list: "labels", dir: "auto", "aria-label": `name of finding ${at + 1}`, placeholder: "name", maxlength: 200,
-        onchange: (event) => this.acts.relabel(at, event.target.value), onfocus: () => this.acts.select("own", at),
+        oninput: (event) => this.acts.relabel(at, event.target.value), onfocus: () => this.acts.select("own", at),
       }),
       el("button", { type: "button", class: "quiet place", title: "show on the image", onclick: () => this.acts.select("own", at) }, place),
       el("button", { type: "button", class: "quiet", "aria-label": `delete finding ${at + 1}`, onclick: () => this.acts.remove(at) }, "✕"),

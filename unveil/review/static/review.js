@@ -203,7 +203,7 @@ class Review {
         return layer && { layer, at, box: this.viewer.layerOf(layer)?.marks[at]?.box?.join(" ") };
       },
       add: () => this.add(),
-      relabel: (at, label) => this.marks((marks) => marks.map((mark, k) => (k === at ? { ...mark, label } : mark))),
+      relabel: (at, label) => this.marks((marks) => marks.map((mark, k) => (k === at ? { ...mark, label } : mark)), `name ${at}`),
       remove: (at) => this.marks((marks) => marks.filter((_, k) => k !== at)),
       has: (one) => this.work.state.marks.some((mark) => alike(mark, one)),
       take: (all) => this.take(all),
@@ -240,8 +240,8 @@ class Review {
     return this.marks((now) => [...now, ...taken.map(whole)]);
   }
 
-  marks(change) {
-    this.work.change({ marks: change(this.work.state.marks) });
+  marks(change, tag = null) {
+    this.work.change({ marks: change(this.work.state.marks) }, tag);
   }
 
   prefer(side) {
