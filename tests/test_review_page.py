@@ -70,7 +70,7 @@ def test_boxes_are_drawn_corrected_and_undone(chromium: Any, tmp_path: Path) -> 
 
 
 def test_a_name_counts_as_it_is_written(chromium: Any, tmp_path: Path) -> None:
-    """A new finding and a renamed one, saved by a key while the cursor is still in the name; one step back undoes each."""
+    """A new finding and a renamed one, saved by a key from within the name; one step back undoes a name."""
     config = options(write_records(tmp_path))
     with shown(chromium, config) as tab:
         title(tab, "r0")

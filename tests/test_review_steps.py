@@ -89,6 +89,32 @@ def test_a_decision_is_taken_back(chromium: Any, tmp_path: Path) -> None:
     assert kept == ["accept", "withdraw", "accept", "withdraw", "phi", "withdraw"]
 
 
+def test_the_keys_are_told_from_the_first_one_on(chromium: Any, tmp_path: Path) -> None:
+    """Although the button that closes them, which has the focus, is at their end."""
+    with shown(chromium, options(write_records(tmp_path, 1))) as tab:
+        title(tab, "r0")
+        tab.keyboard.press("?")
+        assert tab.locator("dialog.help").evaluate(
+            "dialog => [dialog.scrollTop, dialog.scrollHeight > innerHeight]"
+        ) == [0, True]
+
+
+def test_what_was_corrected_stays_when_the_decision_is_taken_back(chromium: Any, tmp_path: Path) -> None:
+    """To go on from; a further step back has the annotation as it was."""
+    config = options(write_records(tmp_path, 2))
+    with shown(chromium, config) as tab:
+        title(tab, "r0")
+        tab.locator(".marks input").fill("erosion")
+        tab.keyboard.press("Control+Enter")
+        title(tab, "r1")
+        tab.keyboard.press("Control+z")
+        said(tab, "taken back")
+        assert tab.locator(".marks input").input_value() == "erosion"
+        with tab.expect_response("**/draft"):
+            tab.keyboard.press("Control+z")
+        assert tab.locator(".marks input").input_value() == "ulcer"
+
+
 def test_nothing_is_changed_while_a_decision_is_saved(chromium: Any, tmp_path: Path) -> None:
     """Neither by the mouse, which holds a mark, nor by keys: what was changed then would be in no file. Nor where the
     image of an item comes after its decision."""

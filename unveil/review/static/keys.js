@@ -42,6 +42,7 @@ export function help(tables) {
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
+  dialog.scrollTop = 0;  // the browser scrolls to what has the focus
 }
 
 function listed(rows) {

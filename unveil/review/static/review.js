@@ -271,6 +271,7 @@ class Review {
       this.last = entry;
       if (verdict === "withdraw" || (this.session.blind && !item.decision)) {
         this.show(saved);
+        if (verdict === "withdraw" && !same(work.state, this.work.state)) this.work.change(work.state);  // to go on from
         say(verdict === "withdraw" ? "taken back" : "saved: now it is told; Ctrl+Right goes on");
       } else {
         say(`${decided(saved.decision.verdict)}: saved`);
