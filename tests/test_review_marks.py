@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from tests.helpers.pages import browser, options, shown, title, write_answers, write_pairs, write_records
 from unveil.core.decisions import read_decisions
+from unveil.review import queue
 
 ULCER, POLYP, NOWHERE = (12, 10), (40, 30), (60, 4)
 CHOSEN = ".side [aria-current]"
@@ -102,6 +103,9 @@ def test_what_is_there_is_not_taken_over_again(chromium: Any, tmp_path: Path) ->
     config = options(records, dialogues=asked, predictions=(answers,), order="use", random_share=0.0)
     with shown(chromium, config) as tab:
         tab.wait_for_selector(".suggestions")
+        assert "place that is not annotated" in tab.inner_text(".why")
+        told = tab.evaluate("async () => Object.keys((await import('/static/panel.js')).WHY)")
+        assert set(told) == {*get_args(queue.Signal), queue.RANDOM}
         assert layers(tab) == ["Annotation (1)", "sft (2)"]
         click(tab, POLYP)
         assert chosen(tab) == ["1"] and "polyp" in tab.inner_text(CHOSEN)  # what was folded away is unfolded

@@ -101,14 +101,17 @@ def test_a_run_under_way_is_running_and_one_that_has_died_is_not(tmp_path: Path)
     assert (row["state"], row["stoppable"]) == ("killed", False)
 
 
-@pytest.mark.parametrize(("error", "state"), [(KeyboardInterrupt(), "stopped"), (ValueError("of r7"), "failed")])
-def test_why_a_run_was_given_up(error: BaseException, state: str, tmp_path: Path) -> None:
-    """Its error may name records and files: it is told only where identifiers are shown."""
+@pytest.mark.parametrize(
+    ("error", "state", "kind"), [(KeyboardInterrupt(), "stopped", ""), (ValueError("of r7"), "failed", "ValueError")]
+)
+def test_why_a_run_was_given_up(error: BaseException, state: str, kind: str, tmp_path: Path) -> None:
+    """Its error may name records and files: it is told only where identifiers are shown. One that somebody ended has
+    none."""
     with pytest.raises(type(error)), begun(tmp_path / "one"):
         write_log(tmp_path / "one", [2.0])
         raise error
     row = rows(tmp_path)["one"]
-    assert (row["state"], row["why"], row["command"]) == (state, type(error).__name__, "train sft")
+    assert (row["state"], row["why"], row["command"]) == (state, kind, "train sft")
     assert rows(tmp_path, identifiers=True)["one"]["why"] == str(error)
 
 

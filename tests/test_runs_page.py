@@ -52,7 +52,7 @@ def names(tab: Any) -> list[str]:
 
 def test_runs_are_sorted_and_compared_by_keyboard(chromium: Any, tmp_path: Path) -> None:
     for n, (name, accuracy) in enumerate((("b", 0.7), ("a", 0.3), ("c", 0.5))):
-        finished(tmp_path / name, accuracy, epochs=float(n))
+        finished(tmp_path / name, accuracy, epochs=float(n), compare=[] if name == "a" else None)
     write(tmp_path / "broken" / "run.json", "{")
     with shown(chromium, tmp_path) as tab:
         head = tab.get_by_role("columnheader", name="category accuracy")
@@ -68,6 +68,8 @@ def test_runs_are_sorted_and_compared_by_keyboard(chromium: Any, tmp_path: Path)
         styles = f"{drawn}.map((line) => getComputedStyle(line)).map((s) => `${{s.stroke}} ${{s.strokeDasharray}}`)"
         assert len(set(tab.evaluate(styles))) == 2, "each run has a colour and a dash of its own"
         assert "0.70 [0.60, 0.80]" in tab.inner_text(".of-figures") and "epochs" in tab.inner_text(".of-figures")
+        row = tab.locator(".of-figures tr", has=tab.get_by_role("rowheader", name="compare"))
+        assert sorted(row.locator("td").all_inner_texts()) == ["none", "not set"]
         tab.fill("input[type=search]", "C")
         assert names(tab) == ["c"]
 

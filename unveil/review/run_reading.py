@@ -64,7 +64,7 @@ class FoundRun:
     why: str = ""
     """Why it was given up."""
     error: str = ""
-    """The kind of error that it was given up for."""
+    """The kind of error that it was given up for; none where somebody ended it."""
     asked_to_stop: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -175,7 +175,7 @@ def _told(found: FoundRun, about: Mapping[str, Any]) -> FoundRun:
         ended=_text(about.get("finished") or about.get("ended")),
         seconds=number(about.get("seconds")),
         why=_text(about.get("why")) or "",
-        error=_text(about.get("error")) or "",
+        error="" if about.get("how") == "stopped" else _text(about.get("error")) or "",
         settings=_settings(config, about),
     )
 

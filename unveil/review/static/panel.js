@@ -15,6 +15,20 @@ const COMPLETENESS = {
   partial: "Only some of what is there was annotated: what a model names besides is not proven wrong.",
   unknown: "Whether all that is there was annotated is not known: what a model names besides is not proven wrong.",
 };
+/** What has put an item into the queue (docs/how-to/review.md, "What comes first"). */
+export const WHY = {
+  check: "A check has found something wrong with it.",
+  "presence differs": "A model says that something is abnormal and nothing is annotated, or the other way round.",
+  "not annotated": "A model names a place that is not annotated.",
+  "place differs": "A model sees the same finding elsewhere.",
+  "name differs": "A model gives the place another name.",
+  "not seen": "A model does not see what is annotated.",
+  "wrong answer": "The annotation says otherwise.",
+  "low confidence": "A model is unsure of a place.",
+  "near the decision": "A model is as sure of yes as of no.",
+  "rare finding": "Few images have this finding.",
+  random: "Drawn at random, to tell the share of errors in the whole file.",
+};
 
 /** The panel of one item; `acts` are what its controls do. */
 export class Panel {
@@ -48,7 +62,7 @@ export class Panel {
       "header", { class: "about" },
       el("h1", {}, name),
       el("p", { class: "soft" }, [...words, ...who].filter(Boolean).flatMap((word, at) => [at ? " · " : "", el("bdi", {}, word)])),
-      why && el("p", { class: "why" }, el("span", { class: "tag" }, why)),
+      why && el("p", { class: "why" }, el("span", { class: "tag" }, why), WHY[why] && el("small", { class: "soft" }, " ", WHY[why])),
       COMPLETENESS[about.completeness] && el("p", { class: "notice" }, COMPLETENESS[about.completeness]),
     );
   }

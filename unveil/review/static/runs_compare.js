@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { svg, swatch, mark, ticks, brief } from "./chart.js";
 import { el, fill } from "./dom.js";
-import { figure } from "./runs_table.js";
+import { figure, setting } from "./runs_table.js";
 
 const [LEFT, WIDTH, LINE] = [8, 260, 18];
 
@@ -66,11 +66,10 @@ export class Comparison {
     const apart = this.settings.filter((name) => new Set(this.chosen.map(({ row }) => of(row, name))).size > 1);
     if (this.chosen.length < 2) return null;
     if (!apart.length) return el("p", { class: "soft" }, "These runs have the same settings.");
-    const told = (value) => (value === undefined ? "–" : value === null ? "none" : String(value));
     return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "settings that differ" }, el(
       "table", { class: "table" }, el("caption", {}, "Settings that differ"),
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Setting"), this.chosen.map(({ row, slot }) => el("th", { scope: "col" }, swatch(slot), ` ${row.name}`)))),
-      el("tbody", {}, apart.map((name) => el("tr", {}, el("th", { scope: "row" }, name.replaceAll("_", " ")), this.chosen.map(({ row }) => el("td", {}, told(row.settings[name])))))),
+      el("tbody", {}, apart.map((name) => el("tr", {}, el("th", { scope: "row" }, name.replaceAll("_", " ")), this.chosen.map(({ row }) => el("td", {}, setting(row.settings[name])))))),
     ));
   }
 }

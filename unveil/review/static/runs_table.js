@@ -36,7 +36,9 @@ export function lasting(seconds) {
 }
 
 const time = (text) => (text ? text.slice(0, 16).replace("T", " ") : "–");
-const setting = (value) => (value === undefined ? "–" : value === null ? "none" : value === true ? "yes" : value === false ? "no" : String(value));
+
+/** A setting in words; one that was left to the program is not set. */
+export const setting = (value) => (value === undefined ? "–" : value === null ? "not set" : value === true ? "yes" : value === false ? "no" : String(value));
 
 /** The figures of a row's model: the one of a name, or the last that was trained. */
 export function modelOf(row, name) {
