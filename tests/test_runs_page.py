@@ -52,7 +52,7 @@ def names(tab: Any) -> list[str]:
 
 def test_runs_are_sorted_and_compared_by_keyboard(chromium: Any, tmp_path: Path) -> None:
     for n, (name, accuracy) in enumerate((("b", 0.7), ("a", 0.3), ("c", 0.5))):
-        finished(tmp_path / name, accuracy, epochs=float(n), compare=[] if name == "a" else None)
+        finished(tmp_path / name, accuracy, epochs=float(n), compare=[] if name == "b" else None)
     write(tmp_path / "broken" / "run.json", "{")
     with shown(chromium, tmp_path) as tab:
         head = tab.get_by_role("columnheader", name="category accuracy")
