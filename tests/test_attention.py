@@ -53,6 +53,12 @@ def test_a_map_by_hand() -> None:
     assert cells[0, 6] == 0.0 and cells[0, 12] == 0.111
 
 
+def test_a_map_has_no_more_cells_than_pixels() -> None:
+    """An image of one pixel, and one of a line."""
+    assert grid(np.ones((1, 1))) == ((0.0,),)
+    assert grid(np.array([[1.0, 2.0, 3.0]])) == ((0.0, 0.0, 1.0),)
+
+
 def test_nothing_to_look_at_is_said(tiny_folder: Path, tmp_path: Path) -> None:
     records = [r for r in records_in(tmp_path) if not r.findings]
     with pytest.raises(RecordError, match="no diagnosis of an abnormal test image"):

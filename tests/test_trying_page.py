@@ -18,6 +18,14 @@ from tests.helpers.stub import stub
 from unveil.review import trying
 from unveil.review.options import TryOptions
 
+#: Keeps what is written on any canvas from now on.
+WRITTEN = """() => {
+  const { prototype } = CanvasRenderingContext2D;
+  const write = prototype.fillText;
+  window.written = [];
+  prototype.fillText = function (text, ...at) { window.written.push(text); return write.call(this, text, ...at); };
+}"""
+
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
@@ -106,8 +114,11 @@ def test_an_image_is_opened_a_place_drawn_and_asked_about_and_the_answers_saved(
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)).save(file, "PNG")
     picture = {"name": "a.png", "mimeType": "image/png", "buffer": file.getvalue()}
+    shown.keyboard.press("Control+Enter")
+    assert "open an image first" in shown.locator("#said").inner_text()
     shown.get_by_label("image file").set_input_files(picture)
     shown.wait_for_selector("form button[type=submit]:enabled")
+    assert not shown.locator("#said").inner_text()  # what was wrong is so no more
     shown.select_option("#kind", "recognition")
     shown.keyboard.press("Control+Enter")
     assert "Draw a box" in shown.locator("#said").inner_text()
@@ -118,10 +129,13 @@ def test_an_image_is_opened_a_place_drawn_and_asked_about_and_the_answers_saved(
     middle = at["x"] + at["width"] / 2, at["y"] + at["height"] / 2
     shown.mouse.move(*middle)
     shown.mouse.down()
+    shown.evaluate(WRITTEN)
     shown.mouse.move(middle[0] + 60, middle[1] + 60, steps=3)
     shown.mouse.up()
+    assert shown.evaluate("window.written") == []  # a place that is asked about needs no name
     shown.keyboard.press("Control+Enter")
     answered(shown, 1)
+    assert not shown.locator("#said").inner_text()
     assert shown.locator(".asked h3 .chip").count() == 1
     with shown.expect_download() as saved:
         shown.get_by_role("button", name="Save the answers").click()

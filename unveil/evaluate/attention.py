@@ -133,7 +133,8 @@ def _attention_row(
 
 def grid(dense: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
     """A picture of attention as at most ``GRID`` cells along its longer side: the mean and below 0, the largest 1."""
-    rows, columns = (max(1, round(GRID * side / max(dense.shape))) for side in dense.shape)
+    cells_long = min(GRID, max(dense.shape))
+    rows, columns = (max(1, round(cells_long * side / max(dense.shape))) for side in dense.shape)
     y, x = np.linspace(0, dense.shape[0], rows + 1).astype(int), np.linspace(0, dense.shape[1], columns + 1).astype(int)
     cells = [[float(dense[y[r] : y[r + 1], x[c] : x[c + 1]].mean()) for c in range(columns)] for r in range(rows)]
     even = float(np.mean(cells))

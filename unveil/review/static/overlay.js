@@ -74,9 +74,9 @@ export function nameOf({ label, confidence, state }) {
   return `\u2068${label || "name?"}\u2069${sure}${found}`;
 }
 
-/** The name of a mark, outside of it where there is room: it covers no lesion. */
-export function drawName(context, view, mark, style, { opacity = 1 } = {}) {
-  if (!mark.box) return;
+/** The name of a mark, outside of it where there is room: it covers no lesion. An `unnamed` layer's marks need none. */
+export function drawName(context, view, mark, style, { opacity = 1, unnamed = false } = {}) {
+  if (!mark.box || (unnamed && !mark.label)) return;
   const { colour } = STYLES[style] ?? STYLES.other;
   const text = nameOf(mark);
   const [left, top, , bottom] = view.boxToScreen(mark.box);

@@ -61,6 +61,7 @@ class Trial {
       await this.shown(about.image);
       if (turn !== this.turn) return;
       this.about = about;
+      say("");  // nothing is wrong any more
       this.drawn = [];
       this.said = null;
       this.answers.clear();
@@ -83,7 +84,7 @@ class Trial {
 
   layers() {
     const marks = this.about?.marks ?? [];
-    const layers = [{ id: "drawn", title: "Your places", style: "reader", visible: true, opacity: 1, editable: Boolean(this.about), marks: this.drawn }];
+    const layers = [{ id: "drawn", title: "Your places", style: "reader", visible: true, opacity: 1, editable: Boolean(this.about), unnamed: true, marks: this.drawn }];
     if (marks.length) layers.push({ id: "truth", title: "Annotation", style: "truth", visible: true, opacity: 1, marks: whole(marks) });
     for (const said of this.said?.round ?? []) {
       if (said.answer) {
@@ -109,9 +110,11 @@ class Trial {
 
   /** Asks all models, and once more with places hidden where that is wanted. */
   async ask() {
-    if (!this.about || this.controller) return;
+    if (this.controller) return;
+    if (!this.about) return void say("open an image first (o)", "bad");
     const sent = this.form.question(this.place);
     if (typeof sent === "string") return void say(sent, "bad");
+    say("");
     const controller = this.controller = new AbortController();
     const hide = this.form.hides;
     this.form.busy(true);
@@ -197,9 +200,8 @@ class Trial {
   }
 
   keys() {
-    const there = () => Boolean(this.about);
     this.table = [
-      { keys: ["Ctrl+Enter"], says: "ask", typing: true, when: there, act: () => { this.ask(); } },
+      { keys: ["Ctrl+Enter"], says: "ask", typing: true, act: () => { this.ask(); } },
       { keys: ["Escape"], says: "stop the answer", typing: true, when: () => Boolean(this.controller), act: () => { this.stop(); } },
       { keys: ["o"], says: "open an image", act: () => { this.sources.choose(); } },
       { keys: ["q"], says: "to the question", act: () => { this.form.focus(); } },

@@ -210,7 +210,7 @@ export class Viewer extends Marked {
     if (this.flashed) drawMark(top, this.view, { box: this.flashed, label: "here" }, "reader", { chosen: true });
     if (this.seen) drawSeen(top, this.view, this.seen);
     if (this.#ruler) drawRuler(top, this.view, ...this.#ruler, this.picture);
-    if (this.sketch?.box) drawMark(top, this.view, this.sketch, this.editable?.style ?? "reader");
+    if (this.sketch?.box) drawMark(top, this.view, this.sketch, this.editable?.style ?? "reader", { unnamed: this.editable?.unnamed });
     drawSides(top, this.view, this.picture.orientation);
     drawScale(top, this.view, this.picture);
   }
