@@ -334,3 +334,17 @@ def test_the_command_shows_closed_data_to_nobody_unasked(
     assert cli.main(["review", str(write_records(tmp_path, 1)), "--no-browser", "--host", OTHERS]) == 1
     assert "not all data are said to be open: set (unknown, 1 images)" in " ".join(capsys.readouterr().err.split())
     assert not list(tmp_path.glob("*reviews.jsonl"))
+
+
+def test_the_commands_go_on_with_all_settings_of_the_run(tmp_path: Path) -> None:
+    run = tmp_path / "my run"
+    (run / "data").mkdir(parents=True)
+    records = write_records(run / "data")
+    write_jsonl(records, [replace(record, split="train") for record in read_jsonl(records, Record)])
+    for file, settings in (("", ""), ("run.json", f" --format records --config '{run / 'run.json'}'")):
+        if file:
+            (run / file).write_text("{}")
+        with opened(replace(options(run), out=run / "reviews.jsonl", split=())) as room:
+            second = room.summary("anna")["commands"][1]
+        corrected, out = run / "corrected" / "records.jsonl", tmp_path / "my run-corrected"
+        assert second == f"unveil run --data '{corrected}' --out '{out}'{settings}"

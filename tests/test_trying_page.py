@@ -108,6 +108,7 @@ def test_two_models_answer_side_by_side_and_once_more_with_the_annotated_place_h
     assert "looks here" not in layers  # a server does not tell
     shown.locator(".round:first-child .cell").nth(0).locator("h4 button").click()
     assert "looks here" in shown.locator(".layers").inner_text()
+    assert float(shown.locator(".layers label:has-text('opacity') input").input_value()) > 0  # it is seen at once
 
 
 def test_an_image_is_opened_a_place_drawn_and_asked_about_and_the_answers_saved(shown: Any) -> None:
@@ -141,6 +142,7 @@ def test_an_image_is_opened_a_place_drawn_and_asked_about_and_the_answers_saved(
         shown.get_by_role("button", name="Save the answers").click()
     told = json.loads(Path(saved.value.path()).read_text())
     assert told["question"].startswith("What is in this region: <box ") and len(told["answers"]) == 2
+    assert len(told["image"]["sha256"]) == 64 and told["image"]["width"] == 64
     with shown.expect_download() as saved:
         shown.get_by_role("button", name="Save the picture").click()
     assert Path(saved.value.path()).read_bytes().startswith(b"\x89PNG")

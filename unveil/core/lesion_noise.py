@@ -99,14 +99,14 @@ def draw(pixels_HW3: NDArray[np.uint8], where: LesionMap, seed: int, step: int =
     drawn = Noise(where, seed, step, cell or max(1, round(max(width, height) / GRAIN)))
     h_HW = where.values(width, height)
     made = _noised(pixels_HW3, drawn, h_HW)
-    return replace(drawn, share=round(float(h_HW.mean()), 6), sha256=_hash(made))
+    return replace(drawn, share=round(float(h_HW.mean()), 6), sha256=hash_of(made))
 
 
 def apply(pixels_HW3: NDArray[np.uint8], noise: Noise) -> NDArray[np.uint8]:
     """The noised image, bit for bit as it was drawn; raises ``NoiseError`` if it comes out otherwise."""
     height, width = pixels_HW3.shape[:2]
     out = _noised(pixels_HW3, noise, noise.map.values(width, height))
-    if _hash(out) != noise.sha256:
+    if hash_of(out) != noise.sha256:
         raise NoiseError(
             "the noised image is not the one that was drawn: the image has changed, or numpy draws otherwise"
         )
@@ -126,5 +126,6 @@ def _noised(pixels_HW3: NDArray[np.uint8], noise: Noise, h_HW: NDArray[np.float6
     return noised
 
 
-def _hash(pixels_HW3: NDArray[np.uint8]) -> str:
+def hash_of(pixels_HW3: NDArray[np.uint8]) -> str:
+    """SHA-256 of an image's shape and pixels, by which it is known again."""
     return hashlib.sha256(repr(pixels_HW3.shape).encode() + np.ascontiguousarray(pixels_HW3).tobytes()).hexdigest()

@@ -45,6 +45,11 @@ class HeldImage:
         return self.rgb.shape[1], self.rgb.shape[0]
 
     @property
+    def sha256(self) -> str:
+        """Of the pixels as a model is shown them."""
+        return lesion_noise.hash_of(self.rgb)
+
+    @property
     def bytes(self) -> int:
         return len(self.encoded) + self.rgb.nbytes
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from unveil.core.decisions import Decision, Subject
-from unveil.core.digests import about_run
 from unveil.core.jsonl import to_json
 from unveil.review.options import ReviewOptions
 from unveil.review.queue import RANDOM
@@ -74,7 +73,6 @@ def commands(config: ReviewOptions, subject: Subject, run: Path | None) -> tuple
     parent = config.out.parent.resolve()
     trained = config.out.parent.parent / f"{parent.name}-corrected" if run else config.out.parent / "corrected" / "run"
     go_on = train.format(shlex.quote(str(corrected)), shlex.quote(str(trained)))
-    model = (about_run(run / "run.json") or {}).get("config", {}).get("model") if run else None
-    if model not in (None, "tiny"):
-        go_on += f" --model {shlex.quote(str(model))}"
+    if run and (run / "run.json").is_file():  # with all settings of the run, but for its data
+        go_on += f" --format records --config {shlex.quote(str(run / 'run.json'))}"
     return shlex.join(map(str, words)), go_on

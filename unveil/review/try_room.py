@@ -118,7 +118,8 @@ class TryRoom:
 
     def _about(self, image: HeldImage) -> dict[str, Any]:
         width, height = image.size
-        return {"image": self.held.put(image), "width": width, "height": height, "marks": []}
+        known = {"width": width, "height": height, "sha256": image.sha256, "marks": []}
+        return {"image": self.held.put(image), **known}
 
     def image(self, number: int) -> bytes:
         """A held image as the page reads it."""

@@ -16,16 +16,17 @@ export class Answers {
   }
 
   /** A card for a question that is being asked. */
-  begin(question, models, hide) {
-    const card = new Card(question, models, hide, this.acts);
+  begin(question, models, about) {
+    const card = new Card(question, models, about, this.acts);
     this.element.prepend(card.element);
     return card;
   }
 }
 
 class Card {
-  constructor(question, models, hide, acts) {
+  constructor(question, models, about, acts) {
     this.question = question;
+    this.about = about;
     this.models = models;
     this.acts = acts;
     this.rounds = [];
@@ -57,7 +58,8 @@ class Card {
       const { map, ...told } = answer;
       return { model: this.models[model].name, host: this.models[model].host, hides, ...told };
     });
-    const text = JSON.stringify({ question: this.question, saved: new Date().toISOString(), answers }, null, 2);
+    const { name, sha256, width, height } = this.about;
+    const text = JSON.stringify({ question: this.question, image: { name, sha256, width, height }, saved: new Date().toISOString(), answers }, null, 2);
     download(new Blob([text], { type: "application/json" }), "answers.json");
   }
 }

@@ -105,7 +105,13 @@ class Trial {
       return say(error.message, "bad");
     }
     this.layers();
-    return this.viewer.setMap(said.answer?.map ?? null);
+    return this.looks(said);
+  }
+
+  /** Shows where a model looked, faintly at first, and as strongly as was chosen last. */
+  looks({ answer }) {
+    const opacity = this.viewer.map?.opacity ?? 0.35;
+    this.viewer.setMap(answer?.map ? { ...answer.map, opacity } : null);
   }
 
   /** Asks all models, and once more with places hidden where that is wanted. */
@@ -118,7 +124,7 @@ class Trial {
     const controller = this.controller = new AbortController();
     const hide = this.form.hides;
     this.form.busy(true);
-    const card = this.answers.begin(this.form.worded(this.place), this.session.models, hide);
+    const card = this.answers.begin(this.form.worded(this.place), this.session.models, this.about);
     try {
       const plain = await this.round(card, this.about.image, sent, [], controller.signal);
       if (hide && !controller.signal.aborted) {
@@ -164,7 +170,7 @@ class Trial {
           cell.done(line.answer);
           if (this.said?.round === said.round) {
             this.layers();
-            if (this.said === said) this.viewer.setMap(line.answer.map);
+            if (this.said === said) this.looks(said);
           }
         }
       }

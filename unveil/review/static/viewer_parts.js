@@ -4,7 +4,7 @@ import { el, fill } from "./dom.js";
 import { STYLES, heat, restsOn } from "./overlay.js";
 import { PRESETS, figure, widthAndLevel } from "./window.js";
 
-const TOOLS = { select: ["Choose", "v"], pan: ["Move", "t"], window: ["Window", "w"], box: ["Box", "b"], polygon: ["Outline", "g"], ruler: ["Measure", "m"] };
+const TOOLS = { select: ["Choose", "v"], pan: ["Pan", "t"], window: ["Window", "w"], box: ["Box", "b"], polygon: ["Outline", "g"], ruler: ["Measure", "m"] };
 
 /** Buttons of the tools, windows and sizes. */
 export class Toolbar {
