@@ -115,12 +115,18 @@ def options_of(words: list[str]) -> set[str]:
     return {name for option in every for name in option.name.split(", ")}
 
 
+def _without_config(words: list[str]) -> list[str]:
+    """A command's words without the run.json that it repeats, which is not there before that run."""
+    at = words.index("--config") if "--config" in words else len(words)
+    return words[:at] + words[at + 2 :]
+
+
 def parse(block: Block) -> None:
     """Reads a block's commands as far as they can be read without being run."""
     for line in block.commands():
         words = shlex.split(line)
         if "unveil" in words:  # also as `torchrun … -m unveil`
-            cli.parse(words[words.index("unveil") + 1 :])
+            cli.parse(_without_config(words[words.index("unveil") + 1 :]))
         elif words[0] == "pytest":
             gone = [word for word in words if word.startswith("tests/") and not (ROOT / word).is_file()]
             assert not gone, f"{block.where}: {gone}"
