@@ -123,7 +123,7 @@ def _picture(browser: Any, page: AbstractContextManager[str], file: Path, act: C
         tab.wait_for_timeout(300)
         shot = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
         with whole(file) as partial:
-            shot.save(partial, "JPEG", quality=74, optimize=True)
+            shot.save(partial, "JPEG", quality=72, optimize=True)
         tab.close()
         print(f"{file}: {file.stat().st_size / 1000:.0f} kB")
 

@@ -28,7 +28,7 @@ Signal = Literal[
     "low confidence", "near the decision", "rare finding",
 ]  # fmt: skip
 #: Shares of turns: of what contradicts an annotation or an answer, and after all of that, of what is merely not known
-#: well. The latter find no more errors than chance does (docs/explanation/log.md, "Pages for people").
+#: well, which finds fewer errors (docs/explanation/log.md, "Pages for people").
 TURNS: Mapping[Signal, int] = {
     "check": 2,
     "presence differs": 2,
