@@ -95,7 +95,6 @@ class TryOptions(PageOptions, ModelChoice, ServerOptions):
     """
 
     groups: ClassVar[dict[str, tuple[str, ...]]] = {
-        **PageOptions.groups,
         "server": ("server_model", "out", *(f.name for f in fields(ServerOptions))),
     }
     model: Positional[str] = TINY
