@@ -222,6 +222,24 @@ def test_an_image_that_is_in_no_file_goes_to_a_server_as_it_is_shown(tmp_path: P
             assert np.array_equal(arrived, room.held.get(shown).rgb)
 
 
+def test_the_gate_knows_the_patients_of_the_records_whoever_named_the_model(
+    tmp_path: Path, records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server is reached twice where it is asked for its models first."""
+    noticed: list[int] = []
+    real = trying.connect
+
+    def reached(*args: Any, **how: Any) -> Any:
+        noticed.append(len(list(how["records"])))
+        return real(*args, **how)
+
+    monkeypatch.setattr(trying, "connect", reached)
+    with stub() as server:
+        how = TryOptions(model=server.address, records=records, allow_remote=True, out=tmp_path)
+        with trying.opened(how):
+            assert noticed == [3, 3]
+
+
 def test_a_reply_that_breaks_off_is_told_as_such(tmp_path: Path) -> None:
     with (
         stub(say=lambda *_: "Yes, it …") as server,

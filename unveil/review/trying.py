@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from fastapi.responses import StreamingResponse
 
 from unveil.core import console
 from unveil.core.jsonl import read_jsonl
+from unveil.core.lesion_noise import NoiseError
 from unveil.core.pixels import ImageError
 from unveil.core.records import Record, RecordError
 from unveil.experts.endpoint import Endpoint, Rehearsal, connect
@@ -36,7 +37,10 @@ from unveil.vlm.listening import Stopped
 
 Config = TryOptions
 #: What an answer can fail by that is the question's, the model's or the server's fault, and is told on the page.
-FAULTS = (Refused, ImageError, RecordError, ModelError, GateError, ExpertError, GenerationError, server.Unknown)
+FAULTS = (
+    *(Refused, server.Unknown, ImageError, RecordError, NoiseError),
+    *(ModelError, GateError, ExpertError, GenerationError),
+)
 
 
 def main(config: Config) -> None:
@@ -63,13 +67,11 @@ def main(config: Config) -> None:
 def opened(config: Config) -> Iterator[TryRoom]:
     """Models and records, ready to be asked. Raises what they cannot be had by."""
     items, names = None, tuple[str, ...]()
-    if config.records:
-        items = Items(config.records)
-        if items.subject != "record":
-            raise RecordError(f"--records {config.records}: {items.subject}s, not records")
     with ExitStack() as stack:
-        if items:
-            stack.enter_context(closing(items))
+        if config.records:
+            items = stack.enter_context(closing(Items(config.records)))
+            if items.subject != "record":
+                raise RecordError(f"--records {config.records}: {items.subject}s, not records")
             server.refuse_closed(items.of_all(), config.host, config.restricted)
         models = list(_models(config, items))
         if items:
@@ -109,7 +111,7 @@ def _local(config: Config, model: str) -> TriedModel:
 
 
 def _served(config: Config, address: str, name: str | None, items: Items | None) -> TriedServer:
-    known: Iterable[Record] = read_jsonl(items.path, Record) if items and config.allow_remote else ()
+    known = list(read_jsonl(items.path, Record)) if items and config.allow_remote else []
     key = key_in(config.key_variable)
 
     def reached(name: str) -> Endpoint | Rehearsal:
