@@ -51,18 +51,18 @@ def main(config: Config) -> None:
         browser = p.chromium.launch(executable_path=path, args=["--no-sandbox"])
         out = Path(folder) / "reviews.jsonl"
         records = ReviewOptions(what=config.run, out=out, reviewers=("anna",), split=("train", "val"))
-        _picture(browser, _reviewed(records), FIGURES / "review.jpg", _correct)
+        _picture(browser, _served(review, "review", records), FIGURES / "review.jpg", _correct)
         pairs = sorted(config.run.glob("*/pairs.jsonl"))
         if pairs:
             blind = ReviewOptions(
                 what=pairs[0], out=out.with_name("pairs.jsonl"), records=review.resolved(records).what,
                 reviewers=("anna",), blind=True,
             )  # fmt: skip
-            _picture(browser, _reviewed(blind), FIGURES / "review-pair.jpg", _prefer)
+            _picture(browser, _served(review, "review", blind), FIGURES / "review-pair.jpg", _prefer)
         trial = TryOptions(model=str(config.run / "sft"), beside="tiny", records=review.resolved(records).what)
-        _picture(browser, _tried(trial), FIGURES / "try.jpg", _ask)
+        _picture(browser, _served(trying, "try", trial), FIGURES / "try.jpg", _ask)
         if config.runs:
-            _picture(browser, _compared(RunsOptions(folder=config.runs)), FIGURES / "runs.jpg", _follow)
+            _picture(browser, _served(runs, "runs", RunsOptions(folder=config.runs)), FIGURES / "runs.jpg", _follow)
         browser.close()
 
 
@@ -129,30 +129,11 @@ def _picture(browser: Any, page: AbstractContextManager[str], file: Path, act: C
 
 
 @contextmanager
-def _reviewed(config: ReviewOptions) -> Iterator[str]:
-    with review.opened(config) as room:
-        app = application("review")
-        review.routes(app, room)
-        page = Served(app, config.reviewers, config.host)
-        with page.beside():
-            yield page.addresses["anna"]
-
-
-@contextmanager
-def _tried(config: TryOptions) -> Iterator[str]:
-    with trying.opened(config) as room:
-        app = application("try")
-        trying.routes(app, room)
-        page = Served(app, ("anna",), config.host)
-        with page.beside():
-            yield page.addresses["anna"]
-
-
-@contextmanager
-def _compared(config: RunsOptions) -> Iterator[str]:
-    with runs.opened(config) as room:
-        app = application("runs")
-        runs.routes(app, room)
+def _served(kind: Any, name: str, config: Any) -> Iterator[str]:
+    """The address of a room of this kind, the module of its command."""
+    with kind.opened(config) as room:
+        app = application(name)
+        kind.routes(app, room)
         page = Served(app, ("anna",), config.host)
         with page.beside():
             yield page.addresses["anna"]
