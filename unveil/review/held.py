@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil.core import image_files, lesion_noise, pixels
+from unveil.core import lesion_noise, pixels
 from unveil.core.geometry import Box
 from unveil.core.lesion_noise import LesionMap, Noise
 from unveil.core.records import Record
@@ -67,9 +67,8 @@ def handed_in(image: HandedIn) -> HeldImage:
 
 def of_record(record: Record, file: Path, beside: Path) -> HeldImage:
     """The image of a record; raises ``ImageError``."""
-    return HeldImage(
-        images.payload(file, record, beside), pixels.to_rgb(image_files.read(file)), record=record, file=file
-    )
+    encoded, shown = images.looked_at(file, record, beside)
+    return HeldImage(encoded, pixels.to_rgb(shown), record=record, file=file)
 
 
 class Held:

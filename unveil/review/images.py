@@ -58,7 +58,12 @@ class ImageHead:
 
 
 def payload(image: Path, record: Record | None = None, beside: Path | None = None) -> bytes:
-    """An image as the page reads it; raises ``ImageError``.
+    """An image as the page reads it; raises ``ImageError``. ``record`` and ``beside`` as ``looked_at`` has them."""
+    return looked_at(image, record, beside)[0]
+
+
+def looked_at(image: Path, record: Record | None = None, beside: Path | None = None) -> tuple[bytes, Pixels]:
+    """An image as the page reads it, and as a model is shown it; raises ``ImageError``.
 
     ``record`` tells of a slice which volume it was cut from, by a path from the folder ``beside``: where that is there
     and gives the same picture, its values are sent.
@@ -66,7 +71,7 @@ def payload(image: Path, record: Record | None = None, beside: Path | None = Non
     shown = image_files.read(image)
     volume = _of_volume(record, beside, shown.array) if record and beside else None
     head, array = volume or _of_file(image, shown)
-    return json.dumps(asdict(head)).encode() + b"\n" + _samples(array)
+    return json.dumps(asdict(head)).encode() + b"\n" + _samples(array), shown
 
 
 def encoded(shown: np.ndarray, note: str = "") -> bytes:

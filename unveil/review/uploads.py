@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unveil.core import files, image_files
+from unveil.core import files
 from unveil.core.pixels import ImageError
 from unveil.core.workers import end_with_parent
 from unveil.review import images
@@ -93,7 +93,8 @@ def _work(there: Connection, memory: int) -> None:
     _limit(memory)
     with _as_file(there.recv_bytes()) as path:
         try:
-            there.send((images.payload(path), image_files.read(path).array))
+            encoded, shown = images.looked_at(path)
+            there.send((encoded, shown.array))
         except ImageError as error:
             there.send(f"{NAME}: {error.plain or 'it cannot be read'}")
         except MemoryError:
